@@ -1,0 +1,193 @@
+import { type Algorithm, type Answer, type Cells, Mode } from "./algorithm.ts";
+import { wholeNumber } from "./numbers.ts";
+
+export interface SlidingWindowOptions {
+  /** Units that may start in any period: a whole number from 1. */
+  readonly limit: number;
+  /** In milliseconds; may have up to three decimals. */
+  readonly periodMs: number;
+  /**
+   * How finely a busy window is remembered (K). Up to K + 2 charges in a period are remembered one
+   * by one; beyond that, charges within `periodMs / K` of each other are remembered together.
+   *
+   * @default 100
+   */
+  readonly granules?: number;
+}
+
+/**
+ * Sliding window: never more than `limit` units in any period, wherever the period starts.
+ *
+ * **Bound**: at most `limit × ⌈W / periodMs⌉` units start in any window W, and so at most `limit` in
+ * any period. A unit returns exactly one period after it was taken while at most K + 2 charges are
+ * remembered, and at most `periodMs / K` later beyond that, so at least K / (K + 1) of the limit
+ * can always be used.
+ *
+ * @throws RangeError when a number is not whole or out of range.
+ */
+export function slidingWindow({ limit, periodMs, granules = 100 }: SlidingWindowOptions): Algorithm {
+  wholeNumber("limit", limit, 1);
+  wholeNumber("granules", granules, 1);
+  const period = wholeNumber("periodMs × 1000", Math.round(periodMs * 1000), 1);
+  return new SlidingWindow(limit, period, granules);
+}
+
+/** Where the cells hold the index of the oldest live charge, and the units of all live charges. */
+const HEAD = 0;
+const SUM = 1;
+const FIRST = 2;
+
+/**
+ * The window as a log of charges, oldest first: `[head, sum, time, units, time, units, …]`. Charges
+ * before `head` are over. A log that has grown too long is thinned: neighbours in one granule become
+ * one charge at the time of the later one, which can only delay the return of units.
+ */
+class SlidingWindow implements Algorithm {
+  readonly name = "sliding-window";
+  readonly width = 0;
+  readonly clock = "elapsed";
+  readonly params: readonly number[];
+  readonly capacity: number;
+  readonly #period: number;
+  readonly #granule: number;
+  /** Cells of a log that remembers as many charges as it may. */
+  readonly #full: number;
+
+  constructor(limit: number, period: number, granules: number) {
+    this.params = [limit, period, granules];
+    this.capacity = limit;
+    this.#period = period;
+    this.#granule = Math.max(1, Math.floor(period / granules));
+    this.#full = 2 * (granules + 2);
+  }
+
+  apply(cells: Cells, _offset: number, now: number, cost: number, mode: Mode, receipt: number, answer: Answer): void {
+    const log = cells as number[];
+    const length = log.length;
+    const oldest = now - this.#period;
+    let head = length === 0 ? FIRST : log[HEAD]!;
+    let sum = length === 0 ? 0 : log[SUM]!;
+    while (head < length && log[head]! <= oldest) {
+      sum -= log[head + 1]!;
+      head += 2;
+    }
+    const live = head < length;
+    const future = live && log[length - 2]! > now;
+    answer.allowed = true;
+    answer.retryAfter = 0;
+    answer.receipt = now;
+    if (cost > 0 && mode !== Mode.force && sum + cost > this.capacity) {
+      answer.allowed = false;
+      answer.retryAfter = this.#retryAfter(log, head, now, sum + cost - this.capacity, cost);
+      if (future && mode !== Mode.peek) setBack(log, head, now);
+    } else if (mode !== Mode.peek) {
+      if (future) setBack(log, head, now);
+      if (cost > 0) {
+        this.#append(log, head, now, cost, sum);
+        sum += cost;
+      } else if (cost < 0) {
+        sum -= giveBack(log, head, -cost, receipt, sum);
+      }
+    } else if (cost > 0) {
+      sum += cost;
+    }
+    answer.remaining = Math.max(0, this.capacity - sum);
+    answer.resetAfter = this.#resetAfter(log, now, sum, cost > 0 && answer.allowed);
+  }
+
+  isFresh(cells: Cells, _offset: number, now: number): boolean {
+    const { length } = cells;
+    return length <= FIRST || cells[length - 2]! <= now - this.#period;
+  }
+
+  /** When enough of the oldest charges are over to make room for `excess` units. */
+  #retryAfter(log: number[], head: number, now: number, excess: number, cost: number): number {
+    if (cost > this.capacity) return Infinity;
+    let freed = 0;
+    for (let i = head; ; i += 2) {
+      freed += log[i + 1]!;
+      if (freed >= excess) return Math.min(log[i]!, now) + this.#period - now;
+    }
+  }
+
+  #resetAfter(log: number[], now: number, sum: number, charged: boolean): number {
+    if (sum === 0) return 0;
+    return charged ? this.#period : Math.min(log[log.length - 2]!, now) + this.#period - now;
+  }
+
+  #append(log: number[], head: number, now: number, cost: number, sum: number): void {
+    let length = log.length;
+    if (length === 0) {
+      log.push(FIRST, cost, now, cost);
+      return;
+    }
+    if (head - FIRST > 0 && head - FIRST >= length - head) {
+      log.copyWithin(FIRST, head);
+      length -= head - FIRST;
+      log.length = length;
+      head = FIRST;
+    }
+    log[HEAD] = head;
+    log[SUM] = sum + cost;
+    if (head < length) {
+      const last = log[length - 2]!;
+      const isFull = length - head >= this.#full;
+      if (last === now || (isFull && this.#granuleOf(last) === this.#granuleOf(now))) {
+        log[length - 2] = now;
+        log[length - 1] = log[length - 1]! + cost;
+        return;
+      }
+      if (isFull) this.#thin(log, head);
+    }
+    log.push(now, cost);
+  }
+
+  /** Make one charge of neighbours that share a granule. */
+  #thin(log: number[], head: number): void {
+    let end = head;
+    for (let i = head + 2; i < log.length; i += 2) {
+      if (this.#granuleOf(log[i]!) === this.#granuleOf(log[end]!)) {
+        log[end] = log[i]!;
+        log[end + 1] = log[end + 1]! + log[i + 1]!;
+      } else {
+        end += 2;
+        log[end] = log[i]!;
+        log[end + 1] = log[i + 1]!;
+      }
+    }
+    log.length = end + 2;
+  }
+
+  #granuleOf(time: number): number {
+    return Math.floor(time / this.#granule);
+  }
+}
+
+/** The clock was set back: charges from what is now the future are taken to be of now, and so end in time. */
+function setBack(log: number[], head: number, now: number): void {
+  for (let i = log.length - 2; i >= head && log[i]! > now; i -= 2) log[i] = now;
+}
+
+/** Take units off the charge that the receipt (its time) names, else off the newest charges. */
+function giveBack(log: number[], head: number, units: number, receipt: number, sum: number): number {
+  if (head >= log.length) return 0;
+  let left = units;
+  if (receipt !== 0) {
+    let i = head;
+    while (i < log.length && log[i]! < receipt) i += 2;
+    if (i < log.length) left -= takeOff(log, i, left);
+  } else {
+    for (let i = log.length - 2; i >= head && left > 0; i -= 2) left -= takeOff(log, i, left);
+  }
+  const given = units - left;
+  log[HEAD] = head;
+  log[SUM] = sum - given;
+  return given;
+}
+
+function takeOff(log: number[], i: number, units: number): number {
+  const given = Math.min(units, log[i + 1]!);
+  log[i + 1] = log[i + 1]! - given;
+  if (log[i + 1] === 0) log.splice(i, 2);
+  return given;
+}

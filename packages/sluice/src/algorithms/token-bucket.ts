@@ -1,0 +1,136 @@
+import { type Algorithm, type Answer, type Cells, Mode } from "./algorithm.ts";
+import { wholeNumber } from "./numbers.ts";
+
+/** Sums of two such numbers, and quotients of them, are exact in doubles (and so in Lua). */
+const MAX_DEPTH = 2 ** 51;
+const MAX_DEBT = 2 ** 52;
+
+export interface TokenBucketOptions {
+  /** Units that flow back every `periodMs`: a whole number from 1. */
+  readonly limit: number;
+  /** In milliseconds; may have up to three decimals. */
+  readonly periodMs: number;
+  /**
+   * Units that may pass at once after a quiet spell.
+   *
+   * @default limit
+   */
+  readonly burst?: number;
+}
+
+/**
+ * Token bucket: a burst at once, then a steady rate.
+ *
+ * **Bound**: at most `burst + limit × W / periodMs` units start in any window W.
+ *
+ * Also known as GCRA (`at + debt / limit` is its theoretical arrival time) and as the leaky bucket
+ * meter: one algorithm under three names, so there is one implementation.
+ *
+ * @throws RangeError when the numbers are not whole, or too large for exact arithmetic; the message
+ *   names the nearest limit that fits.
+ */
+export function tokenBucket({ limit, periodMs, burst = limit }: TokenBucketOptions): Algorithm {
+  wholeNumber("limit", limit, 1);
+  wholeNumber("burst", burst, 1);
+  const period = wholeNumber("periodMs × 1000", Math.round(periodMs * 1000), 1);
+  const divisor = greatestCommonDivisor(limit, period);
+  if (burst * (period / divisor) > MAX_DEPTH) {
+    throw new RangeError(
+      `A token bucket of ${limit} per ${periodMs} ms with burst ${burst} is too large for exact arithmetic. ` +
+        `The nearest that fits: ${nearestThatFits(limit, period, burst)}.`,
+    );
+  }
+  return new TokenBucket(limit / divisor, period / divisor, burst);
+}
+
+/**
+ * The bucket as a debt that drains: a unit adds `unit` to the debt and every microsecond takes
+ * `drain` off it, so the state is two integers and nothing is ever rounded.
+ */
+class TokenBucket implements Algorithm {
+  readonly name = "token-bucket";
+  readonly width = 2;
+  readonly clock = "elapsed";
+  readonly params: readonly number[];
+  readonly #depth: number;
+  /** Beyond this the product `elapsed × drain` would not be exact, and any debt is long gone. */
+  readonly #longest: number;
+  readonly #drain: number;
+  readonly #unit: number;
+  readonly capacity: number;
+
+  constructor(drain: number, unit: number, burst: number) {
+    this.params = [drain, unit, burst];
+    this.capacity = burst;
+    this.#drain = drain;
+    this.#unit = unit;
+    this.#depth = burst * unit;
+    this.#longest = Math.floor(MAX_DEBT / drain);
+  }
+
+  apply(cells: Cells, offset: number, now: number, cost: number, mode: Mode, receipt: number, answer: Answer): void {
+    const depth = this.#depth;
+    const elapsed = now - cells[offset + 1]!;
+    let debt = this.#drained(cells[offset]!, elapsed);
+    let allowed = true;
+    let retryAfter = 0;
+    if (cost < 0) {
+      debt = Math.max(0, debt - this.#credit(-cost, receipt === 0 ? MAX_DEBT : receipt - now));
+    } else if (cost > 0) {
+      const next = cost <= this.capacity ? debt + cost * this.#unit : Infinity;
+      if (next <= depth) {
+        debt = next;
+      } else if (mode === Mode.force) {
+        debt = Math.min(MAX_DEBT, debt + cost * this.#unit);
+      } else {
+        allowed = false;
+        retryAfter = next === Infinity ? Infinity : Math.ceil((next - depth) / this.#drain);
+      }
+    }
+    if (mode !== Mode.peek && (allowed || elapsed < 0)) {
+      cells[offset] = debt;
+      cells[offset + 1] = now;
+    }
+    answer.allowed = allowed;
+    answer.remaining = debt < depth ? Math.floor((depth - debt) / this.#unit) : 0;
+    answer.retryAfter = retryAfter;
+    answer.resetAfter = Math.ceil(debt / this.#drain);
+    answer.receipt = now + Math.floor(debt / this.#drain);
+  }
+
+  isFresh(cells: Cells, offset: number, now: number): boolean {
+    return this.#drained(cells[offset]!, now - cells[offset + 1]!) === 0;
+  }
+
+  #drained(debt: number, elapsed: number): number {
+    if (elapsed <= 0) return debt;
+    return elapsed > this.#longest ? 0 : Math.max(0, debt - elapsed * this.#drain);
+  }
+
+  /**
+   * What handing back `units` is worth. The receipt says when the bucket would have been empty after
+   * that charge: what has drained of it since then cannot be handed back once more.
+   */
+  #credit(units: number, untilDrained: number): number {
+    const charged = Math.min(units * this.#unit, MAX_DEBT);
+    return Math.min(charged, Math.max(0, Math.min(untilDrained, this.#longest)) * this.#drain);
+  }
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
+}
+
+/** Limits with many factors in common with the period need fewer bits: some such limit is close by. */
+function nearestThatFits(limit: number, period: number, burst: number): string {
+  for (let distance = 1; distance < 1_000_000; distance++) {
+    for (const near of [limit - distance, limit + distance]) {
+      const wanted = burst === limit ? near : burst;
+      if (near > 0 && wanted * (period / greatestCommonDivisor(near, period)) <= MAX_DEPTH) {
+        return `limit ${near}${burst === limit ? "" : ` with burst ${burst}`}`;
+      }
+    }
+  }
+  const most = Math.floor(MAX_DEPTH / (period / greatestCommonDivisor(limit, period)));
+  return `limit ${limit} with burst ${most}`;
+}

@@ -1,0 +1,168 @@
+import {
+  type Algorithm,
+  fingerprint,
+  Mode,
+  type State,
+  type Step,
+  step,
+  type Verdict,
+} from "../algorithms/algorithm.ts";
+import type { Clock } from "./clock.ts";
+
+export type Awaitable<T> = T | PromiseLike<T>;
+
+/** The states of one quota: a space of keys, and the algorithm that all of them follow. */
+export interface Ledger {
+  /** Tells this ledger's keys from those of other ledgers in one store; includes the algorithm's fingerprint. */
+  readonly space: string;
+  readonly algorithm: Algorithm;
+}
+
+/** The ledger of a named thing: another algorithm, or the same with other numbers, is another ledger. */
+export function ledger(name: string, algorithm: Algorithm): Ledger {
+  return { space: `${name}/${fingerprint(algorithm)}`, algorithm };
+}
+
+/** A key in a ledger. */
+export interface Account {
+  readonly ledger: Ledger;
+  readonly key: string;
+}
+
+/** An account that is asked for `cost` units. */
+export interface Demand extends Account {
+  /** Whole units. Negative: handed back. */
+  readonly cost: number;
+  /** With a negative cost: which charge is undone. With a place: its name. */
+  readonly receipt?: number;
+}
+
+/** What a store says to one demand. */
+export interface Taken extends Verdict {
+  /** Decided without the store that should have decided. */
+  readonly degraded?: boolean;
+}
+
+export interface TakeOptions {
+  /** @default Mode.take */
+  readonly mode?: Mode;
+  /**
+   * Answer as if those ahead in line had been served first, as early as they can be: each takes so
+   * many units of every demanded account. Only with `Mode.peek`.
+   */
+  readonly ahead?: readonly number[];
+}
+
+/**
+ * Keeps the states behind the keys, and the time.
+ *
+ * A store is right if `take` behaves as {@link decide} does, atomically. Everything else, including
+ * every algorithm, is none of its business.
+ */
+export interface Store {
+  /** Meet every demand, or none. One answer for each demand, in order. */
+  take(demands: readonly Demand[], options?: TakeOptions): Awaitable<readonly Taken[]>;
+  /** Make accounts as good as new. */
+  forget(accounts: readonly Account[]): Awaitable<void>;
+  /** Let go of timers, files and connections that the store opened itself. */
+  close?(): Awaitable<void>;
+  /** Times the waiting of callers. @default the clock of this process */
+  readonly clock?: Clock;
+}
+
+/** A store that answers at once. */
+export interface SyncStore extends Store {
+  readonly sync: true;
+  take(demands: readonly Demand[], options?: TakeOptions): readonly Taken[];
+  forget(accounts: readonly Account[]): void;
+  /** The shortest way to one ledger: for decisions about a single account. */
+  line(ledger: Ledger): Line;
+}
+
+/** Charges accounts of one ledger, one at a time. */
+export interface Line {
+  /** The answer is one record, written anew by the next call. */
+  take(key: string, cost: number): Verdict;
+  /** Whether no key of the ledger has a state. */
+  isEmpty(): boolean;
+}
+
+export const isSync = (store: Store): store is SyncStore => (store as Partial<SyncStore>).sync === true;
+
+/** The two times of one decision, in microseconds. */
+export interface Times {
+  readonly elapsed: number;
+  readonly wall: number;
+}
+
+/**
+ * The one definition of all-or-nothing: if any demand is refused, none is met, and those that could
+ * have been met report their account as it stands. Demands on one account count as one demand.
+ */
+export function decide(
+  demands: readonly Demand[],
+  states: readonly (State | undefined)[],
+  times: Times,
+  { mode = Mode.take, ahead = [] }: TakeOptions = {},
+): readonly Step[] {
+  const merged = mergeDemands(demands);
+  if (ahead.length > 0) return decideInLine(merged, states, times, ahead);
+  const steps = merged.map((demand, i) => stepOf(demand, states[i], times, demand.cost, mode));
+  if (steps.every(({ allowed }) => allowed)) return steps;
+  return steps.map((one, i) => (one.allowed ? stepOf(merged[i]!, states[i], times, 0, Mode.peek) : one));
+}
+
+function stepOf(
+  { ledger: { algorithm }, receipt }: Demand,
+  state: State | undefined,
+  times: Times,
+  cost: number,
+  mode: Mode,
+): Step {
+  return step(algorithm, state, times[algorithm.clock], cost, mode, receipt);
+}
+
+/** Serve those ahead, each at the earliest time, then say when the last one's turn comes. */
+function decideInLine(
+  demands: readonly Demand[],
+  given: readonly (State | undefined)[],
+  times: Times,
+  ahead: readonly number[],
+): readonly Step[] {
+  let states = given;
+  let waited = 0;
+  let steps: readonly Step[] = [];
+  const costs = [...ahead.map((cost) => demands.map(() => cost)), demands.map(({ cost }) => cost)];
+  for (const turn of costs) {
+    for (;;) {
+      const at = { elapsed: times.elapsed + waited, wall: times.wall + waited };
+      steps = demands.map((demand, i) => stepOf(demand, states[i], at, turn[i]!, Mode.take));
+      const wait = Math.max(...steps.map(({ retryAfter }) => retryAfter));
+      if (wait === 0) break;
+      if (wait === Infinity) return steps.map((one) => ({ ...one, allowed: false, retryAfter: wait }));
+      waited += wait;
+    }
+    states = steps.map(({ state }) => state);
+  }
+  return steps.map((one) => ({
+    ...one,
+    allowed: waited === 0,
+    retryAfter: waited,
+    resetAfter: one.resetAfter + waited,
+  }));
+}
+
+/** The same list, in which all demands on one account are one and the same demand, for the sum of their costs. */
+export function mergeDemands(demands: readonly Demand[]): readonly Demand[] {
+  if (demands.length === 1) return demands;
+  const isSame = (a: Demand, b: Demand) => a.key === b.key && a.ledger.space === b.ledger.space;
+  const merged: Demand[] = [];
+  for (const demand of demands) {
+    const earlier = merged.find((other) => isSame(other, demand));
+    const same = demands.filter((other) => isSame(other, demand));
+    merged.push(
+      earlier ?? (same.length === 1 ? demand : { ...demand, cost: same.reduce((sum, { cost }) => sum + cost, 0) }),
+    );
+  }
+  return merged;
+}

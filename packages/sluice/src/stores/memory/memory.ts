@@ -1,0 +1,134 @@
+import { Answer, Mode, type Verdict } from "../../algorithms/algorithm.ts";
+import { wholeNumber } from "../../algorithms/numbers.ts";
+import { type Clock, systemClock } from "../../limiter/clock.ts";
+import {
+  type Demand,
+  decide,
+  type Ledger,
+  mergeDemands,
+  type SyncStore,
+  type Taken,
+  type TakeOptions,
+  type Times,
+} from "../../limiter/store.ts";
+import { ListTable } from "./list-table.ts";
+import { SlabTable } from "./slab-table.ts";
+import type { Room, Table } from "./table.ts";
+
+export interface MemoryStoreOptions {
+  /**
+   * Keys to remember at most, over all limiters of the store. When that many keys are live, newcomers
+   * share one overflow key per quota: a flood of made-up keys makes nobody forget what he owes.
+   *
+   * @default 250_000
+   */
+  readonly maxKeys?: number;
+  /** @default the monotonic clock of this process */
+  readonly clock?: Clock;
+}
+
+/** What a memory store holds. */
+export interface MemoryStoreStats {
+  readonly keys: number;
+  readonly maxKeys: number;
+  /** Decisions that were made with an overflow key, because the store was full of live keys. */
+  readonly overflowed: number;
+}
+
+/** Keeps states in this process and decides at once: the fastest store, and the reference for every other. */
+export interface MemoryStore extends SyncStore {
+  readonly clock: Clock;
+  stats(): MemoryStoreStats;
+}
+
+/** Keys looked at for each newcomer: more than one, so that what has ended leaves faster than it comes. */
+const SWEEP = 2;
+/** A key that is as good as new stays for this long, in microseconds: whoever calls now and then is not forgotten each time. */
+const LINGER = 60_000_000;
+/** Keys looked at in each table before a newcomer is sent to the overflow key. */
+const SWEEP_WHEN_FULL = 32;
+
+export function memoryStore({ maxKeys = 250_000, clock = systemClock }: MemoryStoreOptions = {}): MemoryStore {
+  wholeNumber("maxKeys", maxKeys, 1);
+  const tables = new Map<string, Table>();
+  const answer = new Answer();
+  let keys = 0;
+  let overflowed = 0;
+
+  const room: Room = {
+    admit(table, now) {
+      table.sweep(now - LINGER, SWEEP);
+      if (keys < maxKeys) return true;
+      if (table.sweep(now, SWEEP_WHEN_FULL) > 0) return true;
+      for (const other of tables.values()) {
+        if (other !== table && other.sweep(timeOf(other), SWEEP_WHEN_FULL) > 0) return true;
+      }
+      overflowed++;
+      return false;
+    },
+    count(change) {
+      keys += change;
+    },
+  };
+
+  const timeOf = ({ algorithm }: Table): number => clock[algorithm.clock]();
+
+  function tableOf({ space, algorithm }: Ledger): Table {
+    let table = tables.get(space);
+    if (table === undefined) {
+      table = algorithm.width === 0 ? new ListTable(algorithm, room) : new SlabTable(algorithm, room);
+      tables.set(space, table);
+    }
+    return table;
+  }
+
+  function apply({ ledger, key, receipt = 0 }: Demand, cost: number, times: Times, mode: Mode): Verdict {
+    tableOf(ledger).apply(key, times[ledger.algorithm.clock], cost, mode, receipt, answer);
+    return answer.freeze();
+  }
+
+  /** As `decide` does it, in place: look at all, then charge all. An account that is named twice is charged once. */
+  function takeAll(demands: readonly Demand[], times: Times, mode: Mode): readonly Verdict[] {
+    const foreseen = demands.map((demand) => apply(demand, demand.cost, times, Mode.peek));
+    const isRefused = mode !== Mode.force && foreseen.some(({ allowed }) => !allowed);
+    if (isRefused) return foreseen.map((one, i) => (one.allowed ? apply(demands[i]!, 0, times, Mode.peek) : one));
+    if (mode === Mode.peek) return foreseen;
+    const taken: Verdict[] = [];
+    for (const [i, demand] of demands.entries()) {
+      const first = demands.indexOf(demand);
+      taken.push(first < i ? taken[first]! : apply(demand, demand.cost, times, mode));
+    }
+    return taken;
+  }
+
+  function take(demands: readonly Demand[], { mode = Mode.take, ahead = [] }: TakeOptions = {}): readonly Taken[] {
+    const times = { elapsed: clock.elapsed(), wall: clock.wall() };
+    const merged = mergeDemands(demands);
+    if (ahead.length > 0) {
+      const states = merged.map(({ ledger, key }) => tableOf(ledger).read(key, times[ledger.algorithm.clock]));
+      return decide(merged, states, times, { mode, ahead });
+    }
+    return merged.length === 1 ? [apply(merged[0]!, merged[0]!.cost, times, mode)] : takeAll(merged, times, mode);
+  }
+
+  return {
+    sync: true,
+    clock,
+    take,
+    forget(accounts) {
+      for (const { ledger, key } of accounts) tables.get(ledger.space)?.forget(key);
+    },
+    line(ledger) {
+      const table = tableOf(ledger);
+      const time = clock[ledger.algorithm.clock];
+      return {
+        take(key, cost) {
+          table.apply(key, time(), cost, Mode.take, 0, answer);
+          return answer;
+        },
+        isEmpty: () => table.size === 0,
+      };
+    },
+    stats: () => ({ keys, maxKeys, overflowed }),
+  };
+}

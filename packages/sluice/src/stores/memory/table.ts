@@ -1,0 +1,22 @@
+import type { Algorithm, Answer, Mode, State } from "../../algorithms/algorithm.ts";
+
+/** The states of one ledger. */
+export interface Table {
+  readonly algorithm: Algorithm;
+  readonly size: number;
+  /** Decide about `key` in place. A key that is new is kept only if the step leaves something to remember. */
+  apply(key: string, now: number, cost: number, mode: Mode, receipt: number, answer: Answer): void;
+  /** A copy of the state of `key`: the overflow state for a newcomer that the store has no room for. */
+  read(key: string, now: number): State | undefined;
+  forget(key: string): void;
+  /** Look at up to `count` keys, in turn, and forget those that are as good as new. Returns how many it forgot. */
+  sweep(now: number, count: number): number;
+}
+
+/** What the tables of one store share. */
+export interface Room {
+  /** Makes room for one more key, or says that there is none: then the newcomer shares the overflow state. */
+  admit(table: Table, now: number): boolean;
+  /** Counts keys that came (1) or went (-1). */
+  count(change: number): void;
+}
