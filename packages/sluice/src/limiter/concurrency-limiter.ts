@@ -94,7 +94,7 @@ class LeaseLimiter implements ConcurrencyLimiter<Timing> {
     this.name = name;
     this.leaseMs = leaseMs;
     this.store = store;
-    this.quota = quota({ name, text: `${limit} at once`, periodMs: leaseMs, algorithm });
+    this.quota = quota({ name: "concurrency", text: `${limit} at once`, periodMs: leaseMs, algorithm });
     this.#ledger = ledger(`${name}/places`, algorithm);
     this.#maxWaiting = maxWaiting;
   }

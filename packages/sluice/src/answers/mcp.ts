@@ -1,0 +1,63 @@
+import { type Refusal, refusalText } from "./text.ts";
+
+/** Where a refused tool result carries its data. Vendor keys of `_meta` have a prefix of their own (MCP, "General fields"). */
+export const RATE_LIMIT_META = "dev.sluice/rateLimit";
+
+/** What a program reads of a refusal. */
+export interface RefusalData {
+  readonly rate_limited: true;
+  /** Milliseconds after which the same call passes; `null` when it never will. */
+  readonly retryAfterMs: number | null;
+  readonly limit: number;
+  readonly remaining: number;
+  /** Name of the quota that refused. */
+  readonly quota: string;
+}
+
+/** A tool's result that says that the tool was not run. */
+export interface RefusedToolResult {
+  readonly resultType: "complete";
+  readonly isError: true;
+  readonly content: { readonly type: "text"; readonly text: string }[];
+  readonly _meta: { readonly [RATE_LIMIT_META]: RefusalData };
+}
+
+export interface RefusalError {
+  readonly code: number;
+  readonly message: string;
+  readonly data: RefusalData;
+}
+
+export function refusalData({ decision: { retryAfterMs, limit, remaining, quota } }: Refusal): RefusalData {
+  return { rate_limited: true, retryAfterMs: retryAfterMs === Infinity ? null : retryAfterMs, limit, remaining, quota };
+}
+
+/**
+ * A refused `tools/call` as a result: the one form that clients show to the model.
+ *
+ * `resultType` is what clients of 2026-07-28 insist on; there is no `structuredContent`, because
+ * clients check that against the tool's `outputSchema`.
+ */
+export function refusedToolResult(refusal: Refusal, text: string = refusalText(refusal)): RefusedToolResult {
+  return {
+    resultType: "complete",
+    isError: true,
+    content: [{ type: "text", text }],
+    _meta: { [RATE_LIMIT_META]: refusalData(refusal) },
+  };
+}
+
+/** A refused request as a JSON-RPC error. */
+export function refusalError(refusal: Refusal, code: number, text: string = refusalText(refusal)): RefusalError {
+  return { code, message: text, data: refusalData(refusal) };
+}
+
+/**
+ * What a refusal says, for the client's side: from a tool's result, or from the error that the
+ * client of an SDK throws. `undefined` for anything that is not a refusal of Sluice.
+ */
+export function readRefusal(answer: unknown): RefusalData | undefined {
+  const { _meta, data } = (answer ?? {}) as { _meta?: Record<string, unknown>; data?: unknown };
+  const found = _meta?.[RATE_LIMIT_META] ?? data;
+  return (found as Partial<RefusalData> | undefined)?.rate_limited === true ? (found as RefusalData) : undefined;
+}

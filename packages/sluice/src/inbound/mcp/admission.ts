@@ -1,0 +1,164 @@
+import { Mode } from "../../algorithms/algorithm.ts";
+import type { Refusal } from "../../answers/text.ts";
+import { systemClock } from "../../limiter/clock.ts";
+import { keepRenewing } from "../../limiter/concurrency-limiter.ts";
+import { bindingOf, type Decision, decisionOf } from "../../limiter/decision.ts";
+import { RateLimitError } from "../../limiter/errors.ts";
+import { chain } from "../../limiter/reply.ts";
+import { type Reservation, reserve } from "../../limiter/reservation.ts";
+import type { Awaitable, Store } from "../../limiter/store.ts";
+import { WaitingLine } from "../../limiter/waiting-line.ts";
+import type { McpCall } from "./call.ts";
+import type { Rule, RuleClaim } from "./limits.ts";
+import type { McpDecisionEvent } from "./options.ts";
+
+/** A call that falls under limits. */
+export interface Applied {
+  readonly call: McpCall;
+  readonly client: string;
+  readonly rules: readonly Rule[];
+}
+
+/** What became of calls that asked to be admitted. */
+export interface Admission {
+  /** Why they were refused; `undefined` when they may go on. */
+  readonly refusal?: Refusal;
+  /** What listeners hear; `undefined` for calls without limits. */
+  readonly outcome?: Pick<McpDecisionEvent, "decision" | "decisions" | "waitedMs">;
+  /** Whether somebody must say when the calls have ended. */
+  readonly holdsPlaces: boolean;
+  /** The calls have ended: places go back. */
+  finish(): void;
+  /** Nobody knows when the calls end: places are held no longer than their lease. */
+  abandon(): void;
+  /** The calls never ran: everything goes back. */
+  undo(): void;
+}
+
+const nothing = (): void => {};
+
+/** Calls without limits. */
+export const free: Admission = { holdsPlaces: false, finish: nothing, abandon: nothing, undo: nothing };
+
+/** Lines of calls that wait, shared by all gates over one store: a gate may live no longer than a request. */
+const linesOf = new WeakMap<Store, Map<string, WaitingLine<Admission>>>();
+
+const MAX_WAITING = 1000;
+
+/** Takes what calls need from the store, at once or after waiting in line. */
+export function admissionsOver(store: Store, maxWaitMs: number) {
+  const clock = store.clock ?? systemClock;
+  const lines = linesOf.get(store) ?? new Map<string, WaitingLine<Admission>>();
+  linesOf.set(store, lines);
+
+  /** Every claim is made anew for each attempt: a place has a new name each time. */
+  const claimsOf = (list: readonly Applied[]): readonly RuleClaim[] =>
+    list.flatMap(({ call, client, rules }) => rules.flatMap((rule) => rule.claims(call, client)));
+
+  function attempt(list: readonly Applied[], since: number): Awaitable<Admission> {
+    const claims = claimsOf(list);
+    return chain(reserve(store, claims), (reservation) => {
+      const outcome = outcomeOf(claims, reservation.decisions, (clock.elapsed() - since) / 1000);
+      if (!reservation.decision.allowed) return { ...free, refusal: refusalOf(claims, reservation.decisions), outcome };
+      return { outcome, ...placesOf(claims, reservation) };
+    });
+  }
+
+  /** What gives places back: all at once when the calls end, or nothing more than their lease. */
+  function placesOf(claims: readonly RuleClaim[], reservation: Reservation): Omit<Admission, "refusal" | "outcome"> {
+    const places = claims.filter(({ place }) => place !== undefined);
+    const undo = () => {
+      stop();
+      void reservation.release();
+      wakeLines();
+    };
+    if (places.length === 0) return { holdsPlaces: false, finish: nothing, abandon: nothing, undo };
+    const demands = places.map(({ demand }) => demand);
+    const renew = () => chain(store.take(demands), (taken) => taken.every(({ allowed }) => allowed)) as boolean;
+    const cancel = keepRenewing({ renew }, Math.min(...places.map(({ place }) => place!.leaseMs)), clock);
+    let isOpen = true;
+    function stop(): boolean {
+      if (!isOpen) return false;
+      isOpen = false;
+      cancel();
+      return true;
+    }
+    const finish = () => {
+      if (!stop()) return;
+      const back = demands.map((demand) => ({ ...demand, cost: -demand.cost }));
+      void chain(store.take(back, { mode: Mode.force }), wakeLines);
+    };
+    return { holdsPlaces: true, finish, abandon: stop, undo };
+  }
+
+  /** Places have come back: those who wait for one ask again. */
+  function wakeLines(): void {
+    for (const [key, line] of lines) if (key.startsWith("places/")) line.wake();
+  }
+
+  function lineFor(list: readonly Applied[]): WaitingLine<Admission> {
+    const claims = claimsOf(list);
+    const hasPlaces = list.some(({ rules }) => rules.some(({ holdsPlaces }) => holdsPlaces));
+    const account = claims.map(({ demand: { ledger, key, cost } }) => [ledger.space, key, cost]);
+    const key = `${hasPlaces ? "places" : "rates"}/${JSON.stringify(account)}`;
+    let line = lines.get(key);
+    if (line === undefined) {
+      const since = clock.elapsed();
+      line = new WaitingLine<Admission>({
+        clock,
+        maxWaiting: MAX_WAITING,
+        isExact: !hasPlaces,
+        onEmpty: () => lines.delete(key),
+        attempt: () => chain(attempt(list, since), (value) => ({ decision: value.outcome!.decision, value, undo: value.undo })),
+        foresee: (_cost, ahead) => foresee(claims, ahead.length),
+      });
+      lines.set(key, line);
+    }
+    return line;
+  }
+
+  /** When calls like these pass behind `ahead` others of their kind. */
+  function foresee(claims: readonly RuleClaim[], ahead: number): Awaitable<Decision> {
+    const demands = claims.map(({ demand }) => demand);
+    const cost = Math.max(...demands.map((demand) => demand.cost));
+    const taken = store.take(demands, { mode: Mode.peek, ahead: new Array<number>(ahead).fill(cost) });
+    return chain(taken, (answers) => bindingOf(answers.map((one, i) => decisionOf(claims[i]!.quota, one))));
+  }
+
+  async function waitInLine(list: readonly Applied[], signal: AbortSignal | undefined): Promise<Admission> {
+    const since = clock.elapsed();
+    try {
+      const admission = await lineFor(list).join({ maxWaitMs, signal });
+      return { ...admission, outcome: { ...admission.outcome!, waitedMs: (clock.elapsed() - since) / 1000 } };
+    } catch (error) {
+      if (!(error instanceof RateLimitError)) throw error;
+      return refusedWith(claimsOf(list), error.decision, (clock.elapsed() - since) / 1000);
+    }
+  }
+
+  return {
+    admit(list: readonly Applied[], signal?: AbortSignal): Awaitable<Admission> {
+      return maxWaitMs > 0 ? waitInLine(list, signal) : attempt(list, clock.elapsed());
+    },
+  };
+}
+
+function outcomeOf(claims: readonly RuleClaim[], decisions: readonly Decision[], waitedMs: number): Admission["outcome"] & {} {
+  return { decision: bindingOf(decisions), decisions: claims.map(({ quota }, i) => ({ quota, decision: decisions[i]! })), waitedMs };
+}
+
+function refusalOf(claims: readonly RuleClaim[], decisions: readonly Decision[]): Refusal {
+  const decision = bindingOf(decisions);
+  const { rule, quota } = claims[decisions.indexOf(decision)]!;
+  return { subject: rule.subject, per: rule.per, quota, decision };
+}
+
+/** The line refused: its decision names the quota. */
+function refusedWith(claims: readonly RuleClaim[], decision: Decision, waitedMs: number): Admission {
+  const { rule, quota } = claims.find((claim) => claim.quota.name === decision.quota)!;
+  return {
+    ...free,
+    refusal: { subject: rule.subject, per: rule.per, quota, decision },
+    outcome: { decision, decisions: [{ quota, decision }], waitedMs },
+  };
+}

@@ -1,0 +1,134 @@
+import type { Refusal } from "../../answers/text.ts";
+import { clientContext } from "../client-context.ts";
+import type { Admission } from "./admission.ts";
+import { watchAnswers, whenRead } from "./answer-stream.ts";
+import type { Origin } from "./call.ts";
+import { createMcpGate, failed, type McpGate, requestsIn } from "./gate.ts";
+import type { McpRateLimitOptions } from "./options.ts";
+import type { FetchLike, JsonRpcRequest } from "./types.ts";
+
+export interface LimitFetchOptions extends McpRateLimitOptions {
+  /**
+   * HTTP status of a refusal. Official MCP clients show the content of a refusal to the application
+   * only on 200; 429 reaches proxies and plain HTTP clients better.
+   *
+   * @default 200
+   */
+  readonly httpStatus?: 200 | 429;
+  /** A larger body is answered with 413, because what is not read cannot be limited. In bytes. @default 4 MiB, as the SDK */
+  readonly maxBodyBytes?: number;
+  /** The client's address, where the platform tells it: `(request) => request.headers.get("cf-connecting-ip")`. Checked by nobody. */
+  readonly address?: (request: Request) => string | null | undefined;
+}
+
+/**
+ * The same fetch handler, whose MCP requests are limited: for `createMcpHandler(factory).fetch` and
+ * whatever else turns a `Request` into a `Response`. Decisions may take their time here: the handler's
+ * own statuses (404, 400, 415) stay as they are.
+ *
+ * @example
+ * const handler = createMcpHandler(() => createServer());
+ * const fetch = limitFetch(handler.fetch, { tools: { search: "10/min" } });
+ */
+export function limitFetch<F extends FetchLike>(handler: F, options: LimitFetchOptions): F {
+  const { httpStatus = 200, maxBodyBytes = 4 * 1024 * 1024, address } = options;
+  const gate = createMcpGate(options);
+
+  const limited = async (request: Request, context: any = {}): Promise<Response> => {
+    if (request.method !== "POST") return handler(request, context);
+    const body = context.parsedBody ?? (await readBody(request, maxBodyBytes));
+    if (body === TOO_LARGE) return tooLarge(maxBodyBytes);
+    const requests = requestsIn([body].flat());
+    if (requests.length === 0) return handler(request, context);
+    const origin: Origin = {
+      authInfo: context.authInfo,
+      headers: request.headers,
+      address: address?.(request) ?? clientContext.address(),
+      sessionId: request.headers.get("mcp-session-id") ?? undefined,
+    };
+    let admission: Admission;
+    try {
+      admission = await gate.admit(requests, origin, request.signal);
+    } catch (error) {
+      if (request.signal.aborted) throw error;
+      console.error("sluice: an MCP request could not be decided about.", error);
+      return answer(body, requests, (one) => failed(one), 200, {});
+    }
+    const { refusal } = admission;
+    if (refusal !== undefined) {
+      return answer(body, requests, (one) => gate.refuse(one, refusal), httpStatus, retryAfter(refusal));
+    }
+    return served(gate, admission, requests, origin, () => handler(request, context));
+  };
+  return limited as F;
+}
+
+/** Run the handler, and give places back when the client has its answer. */
+async function served(
+  gate: McpGate,
+  admission: Admission,
+  requests: readonly JsonRpcRequest[],
+  origin: Origin,
+  run: () => Promise<Response>,
+): Promise<Response> {
+  if (!admission.holdsPlaces && !gate.watchesAnswers) return run();
+  try {
+    const response = await run();
+    const watched = gate.watchesAnswers
+      ? watchAnswers(response, (id, result) => {
+          const request = requests.find((one) => one.id === id);
+          if (request !== undefined) gate.sawAnswer(request, origin, result);
+        })
+      : response;
+    return admission.holdsPlaces ? whenRead(watched, admission) : watched;
+  } catch (error) {
+    admission.finish();
+    throw error;
+  }
+}
+
+const TOO_LARGE = Symbol("too large");
+
+/** The JSON in a copy of the body, so that the handler reads the original and keeps its own answers to bad ones. */
+async function readBody(request: Request, limit: number): Promise<unknown> {
+  const reader = request.clone().body?.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  let size = 0;
+  while (reader !== undefined) {
+    const { value, done } = await reader.read();
+    if (done) break;
+    size += value.byteLength;
+    if (size > limit) {
+      // Nobody waits for this: the other copy is still unread.
+      void reader.cancel();
+      return TOO_LARGE;
+    }
+    text += decoder.decode(value, { stream: true });
+  }
+  try {
+    return JSON.parse(text + decoder.decode());
+  } catch {
+    return undefined;
+  }
+}
+
+function answer(
+  body: unknown,
+  requests: readonly JsonRpcRequest[],
+  answerTo: (request: JsonRpcRequest) => object,
+  status: number,
+  headers: Readonly<Record<string, string>>,
+): Response {
+  const answers = requests.map(answerTo);
+  return Response.json(Array.isArray(body) ? answers : answers[0], { status, headers });
+}
+
+function retryAfter({ decision: { retryAfterMs } }: Refusal): Readonly<Record<string, string>> {
+  return retryAfterMs === Infinity ? {} : { "retry-after": String(Math.max(1, Math.ceil(retryAfterMs / 1000))) };
+}
+
+function tooLarge(limit: number): Response {
+  const message = `The body of a request has at most ${limit} bytes on this server.`;
+  return Response.json({ jsonrpc: "2.0", id: null, error: { code: -32_600, message } }, { status: 413 });
+}

@@ -1,0 +1,113 @@
+import { refusalError, refusedToolResult } from "../../answers/mcp.ts";
+import { type Refusal, refusalText } from "../../answers/text.ts";
+import { isolated } from "../../limiter/events.ts";
+import { chain } from "../../limiter/reply.ts";
+import type { Awaitable, Store } from "../../limiter/store.ts";
+import { type MemoryStore, memoryStore } from "../../stores/memory/memory.ts";
+import { type Admission, admissionsOver, type Applied, free } from "./admission.ts";
+import { type McpCall, type Origin, callOf, isRequest } from "./call.ts";
+import { continuations } from "./continuations.ts";
+import { clientOf } from "./identity.ts";
+import { rulesOf } from "./limits.ts";
+import { NEVER_BLOCKED } from "./never-block.ts";
+import { errorCodeOf, type McpRateLimitOptions, maxWaitOf } from "./options.ts";
+import type { JsonRpcRequest } from "./types.ts";
+
+/** Decides about the requests of clients, before the server sees them. */
+export interface McpGate {
+  /**
+   * Decide about all requests of one delivery together: all are admitted, or none. At once over a
+   * store in memory, unless they wait.
+   *
+   * @param signal drops them from the line when it aborts.
+   */
+  admit(requests: readonly JsonRpcRequest[], origin: Origin, signal?: AbortSignal): Awaitable<Admission>;
+  /** The JSON-RPC response that refuses a request. */
+  refuse(request: JsonRpcRequest, refusal: Refusal): object;
+  /** The server has answered a request: looks for a leg of a multi-round-trip call that will be free. */
+  sawAnswer(request: JsonRpcRequest, origin: Origin, result: unknown): void;
+  /** Whether answers need to be looked at. */
+  readonly watchesAnswers: boolean;
+}
+
+/** One store for all servers of the process that name none: a new server for each request still has one limit. */
+let processStore: MemoryStore | undefined;
+
+export function storeOf(store: Store | undefined): Store {
+  if (store !== undefined) return store;
+  processStore ??= memoryStore();
+  return processStore;
+}
+
+/** @throws RangeError, TypeError for options that cannot be. */
+export function createMcpGate(options: McpRateLimitOptions): McpGate {
+  const { client = clientOf, name = "mcp", refusal: form = "result", describe = refusalText, mrtr = "every" } = options;
+  const store = storeOf(options.store);
+  const rules = rulesOf(options, store, name);
+  const code = errorCodeOf(options.errorCode);
+  const announce = options.onDecision && isolated("onDecision", options.onDecision);
+  const admissions = admissionsOver(store, maxWaitOf(options.wait));
+  const legs = mrtr === "once" ? continuations(store) : undefined;
+
+  /** The calls that fall under limits, each with the key of its client. */
+  function applied(calls: readonly McpCall[]): Awaitable<readonly Applied[]> {
+    let found: Awaitable<Applied[]> = [];
+    for (const call of calls) {
+      const matching = NEVER_BLOCKED.has(call.method) ? [] : rules.filter((rule) => rule.matches(call));
+      if (matching.length === 0) continue;
+      found = chain(found, (list) =>
+        chain(client(call), (key) => {
+          if (key !== undefined && !legs?.take(call, key)) list.push({ call, client: checkedKey(key), rules: matching });
+          return list;
+        }),
+      );
+    }
+    return found;
+  }
+
+  return {
+    watchesAnswers: legs !== undefined,
+
+    admit(requests, origin, signal) {
+      const calls = requests.map((request) => callOf(request, origin));
+      return chain(applied(calls), (list) => {
+        if (list.length === 0) return free;
+        return chain(admissions.admit(list, signal), (admission) => {
+          if (announce !== undefined) {
+            for (const { call, client: key } of list) announce({ call, client: key, ...admission.outcome! });
+          }
+          return admission;
+        });
+      });
+    },
+
+    refuse(request, refusal) {
+      const text = describe === refusalText ? refusalText(refusal) : describe(refusal, callOf(request, {}));
+      const answer =
+        request.method === "tools/call" && form === "result"
+          ? { result: refusedToolResult(refusal, text) }
+          : { error: refusalError(refusal, code, text) };
+      return { jsonrpc: "2.0", id: request.id, ...answer };
+    },
+
+    sawAnswer(request, origin, result) {
+      if (legs === undefined || (result as { resultType?: unknown } | undefined)?.resultType !== "input_required") return;
+      const call = callOf(request, origin);
+      void chain(client(call), (key) => key !== undefined && legs.add(call, key, result as { requestState?: unknown }));
+    },
+  };
+}
+
+/** What could not be decided is not let through: the answer says that the limiter failed, not that there is a limit. */
+export function failed(request: JsonRpcRequest): object {
+  const message = "The rate limiter of this server failed, so the request was not run. It may work later.";
+  return { jsonrpc: "2.0", id: request.id, error: { code: -32_603, message } };
+}
+
+/** The requests among the messages of one delivery. */
+export const requestsIn = (messages: readonly unknown[]): readonly JsonRpcRequest[] => messages.filter(isRequest);
+
+function checkedKey(key: unknown): string {
+  if (typeof key === "string" && key !== "") return key;
+  throw new TypeError("`client` must return a text that is not empty, or undefined: an empty key would make everybody share one limit.");
+}

@@ -1,0 +1,90 @@
+import { shown } from "../../algorithms/numbers.ts";
+import type { Refusal } from "../../answers/text.ts";
+import { milliseconds } from "../../limiter/duration.ts";
+import type { Decision } from "../../limiter/decision.ts";
+import type { Quota } from "../../limiter/quota.ts";
+import type { Store } from "../../limiter/store.ts";
+import type { McpCall } from "./call.ts";
+import type { ClientOf } from "./identity.ts";
+import type { McpLimits } from "./limits.ts";
+
+/** One decision on one call, as listeners hear of it. */
+export interface McpDecisionEvent {
+  readonly call: McpCall;
+  /** The key that was charged for the client. */
+  readonly client: string;
+  /** The quota that matters most. */
+  readonly decision: Decision;
+  /** Every quota that the call fell under. */
+  readonly decisions: readonly { readonly quota: Quota; readonly decision: Decision }[];
+  /** How long the call stood in line first, in milliseconds. */
+  readonly waitedMs: number;
+}
+
+export interface McpRateLimitOptions extends McpLimits {
+  /**
+   * Whose limits a call falls under: `undefined` lets it through uncharged.
+   *
+   * @default the verified principal, else the connection (stdio), else the client's address
+   */
+  readonly client?: ClientOf;
+  /**
+   * Where the state lives: give every server of one limit the same store.
+   *
+   * @default one memory store for the whole process
+   */
+  readonly store?: Store;
+  /** Servers with the same name and store share their limits. @default "mcp" */
+  readonly name?: string;
+  /**
+   * Let a call that is over a limit wait in line instead of refusing it at once. `true` waits up to
+   * 5 s; at most 30 s, because clients give up after 60 s.
+   *
+   * @default false
+   */
+  readonly wait?: boolean | { readonly maxWaitMs: number };
+  /**
+   * How a refused `tools/call` is answered: as a tool's result with `isError`, which the model reads,
+   * or as a JSON-RPC error, which only the client's code sees. Other requests always get an error.
+   *
+   * @default "result"
+   */
+  readonly refusal?: "result" | "error";
+  /**
+   * Code of JSON-RPC errors: an integer outside the ranges that JSON-RPC and MCP reserve
+   * (-32768 … -32000), or -32000, which FastMCP uses.
+   *
+   * @default 429
+   */
+  readonly errorCode?: number;
+  /** Words the refusal in your own way. */
+  readonly describe?: (refusal: Refusal, call: McpCall) => string;
+  /**
+   * Which legs of a multi-round-trip call (`input_required` and its retry) are charged: every one, or
+   * only the first. The free leg is one that this gate itself saw asked for, and it is free once.
+   *
+   * @default "every"
+   */
+  readonly mrtr?: "every" | "once";
+  /** Is told of every decision. What it throws is reported once and changes nothing. */
+  readonly onDecision?: (event: McpDecisionEvent) => void;
+}
+
+const DEFAULT_WAIT_MS = 5_000;
+const LONGEST_WAIT_MS = 30_000;
+
+/** @throws RangeError above 30 s. */
+export function maxWaitOf(wait: McpRateLimitOptions["wait"] = false): number {
+  if (typeof wait === "boolean") return wait ? DEFAULT_WAIT_MS : 0;
+  const maxWaitMs = milliseconds("wait.maxWaitMs", wait.maxWaitMs, 0);
+  if (maxWaitMs <= LONGEST_WAIT_MS) return maxWaitMs;
+  throw new RangeError(`wait.maxWaitMs must be at most ${LONGEST_WAIT_MS}, because MCP clients give up after 60 s, but it is ${maxWaitMs}.`);
+}
+
+/** @throws RangeError for a code that JSON-RPC or MCP reserves. */
+export function errorCodeOf(code = 429): number {
+  if (Number.isSafeInteger(code) && (code === -32_000 || code < -32_768 || code > -32_000)) return code;
+  throw new RangeError(
+    `errorCode must be an integer outside -32768 … -32000 (reserved by JSON-RPC and MCP), or -32000, but it is ${shown(code)}.`,
+  );
+}

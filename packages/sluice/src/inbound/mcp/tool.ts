@@ -1,0 +1,58 @@
+import type { Admission } from "./admission.ts";
+import { type Origin, toHeaders } from "./call.ts";
+import { clientContext } from "../client-context.ts";
+import { createMcpGate } from "./gate.ts";
+import type { LimitLike } from "./limits.ts";
+import type { McpRateLimitOptions } from "./options.ts";
+import type { JsonRpcRequest, ToolCallback, ToolContext } from "./types.ts";
+
+export interface LimitToolOptions
+  extends Pick<McpRateLimitOptions, "client" | "store" | "name" | "wait" | "describe" | "onDecision"> {
+  /** Name of the tool, for answers and for telling its limit from others. */
+  readonly tool: string;
+  /** `"3/10s"`, a quota, or a limit in full. */
+  readonly limit: LimitLike;
+}
+
+/**
+ * A tool's callback that is limited: over the limit it returns a result that tells the model what to do.
+ *
+ * For one tool of an SDK server of either generation. A tool that asks its client for input is charged
+ * once for each request on the wire, however often the SDK runs the callback for it.
+ *
+ * @example
+ * server.registerTool("search", config, limitTool({ tool: "search", limit: "10/min" }, async ({ query }) => ...));
+ */
+export function limitTool<C extends ToolCallback>({ tool, limit, ...options }: LimitToolOptions, callback: C): C {
+  const gate = createMcpGate({ ...options, tools: { [tool]: limit } });
+  /** Signals of requests that were admitted: the SDK gives each run of one request the same signal, and a client cannot. */
+  const admitted = new WeakSet<AbortSignal>();
+
+  const limited = async (...args: unknown[]): Promise<unknown> => {
+    const context: ToolContext = args.at(-1);
+    const signal: AbortSignal | undefined = context?.mcpReq?.signal ?? context?.signal;
+    if (signal !== undefined && admitted.has(signal)) return callback(...args);
+    const request: JsonRpcRequest = { jsonrpc: "2.0", id: 0, method: "tools/call", params: { name: tool, arguments: args[0] } };
+    const admission: Admission = await gate.admit([request], originOf(context), signal);
+    if (admission.refusal !== undefined) return (gate.refuse(request, admission.refusal) as { result: unknown }).result;
+    if (signal !== undefined) admitted.add(signal);
+    try {
+      return await callback(...args);
+    } finally {
+      admission.finish();
+    }
+  };
+  return limited as C;
+}
+
+/** What the SDKs tell a tool about its caller: v2 under `http`, v1 at the top. Without HTTP, the process has one client. */
+function originOf(context: ToolContext): Origin {
+  const http = context?.http ?? context?.requestInfo;
+  if (http === undefined) return { authInfo: context?.authInfo, connection: "connection" };
+  return {
+    authInfo: context.http?.authInfo ?? context.authInfo,
+    headers: toHeaders(context.http?.req?.headers ?? context.requestInfo?.headers),
+    address: clientContext.address(),
+    sessionId: context.sessionId,
+  };
+}

@@ -1,0 +1,159 @@
+import { isPromise } from "../../limiter/reply.ts";
+import type { Admission } from "./admission.ts";
+import { isRequest, type Origin, toHeaders } from "./call.ts";
+import { clientContext } from "../client-context.ts";
+import { failed, type McpGate } from "./gate.ts";
+import type { JsonRpcRequest, TransportLike } from "./types.ts";
+
+/** A request on its way through the gate and the server. */
+interface Passing {
+  readonly request: JsonRpcRequest;
+  readonly origin: Origin;
+  /** Undefined while it waits to be admitted. */
+  admission?: Admission;
+  /** Drops it while it waits. */
+  readonly controller: AbortController;
+}
+
+let connections = 0;
+
+/**
+ * The same transport, with a gate between it and the server. Only requests are gated: notifications,
+ * responses and everything that the server sends pass as they are, at once.
+ *
+ * Over a store in memory a request is delivered within the same turn, as the SDK's transports for
+ * stateless HTTP need it.
+ */
+export function gateTransport<T extends TransportLike>(transport: T, gate: McpGate): T {
+  const connection = `connection:${++connections}`;
+  const passing = new Map<string | number, Passing>();
+  const send = transport.send.bind(transport);
+
+  transport.send = (message: any, options?: any) => {
+    const isResponse = message?.id !== undefined && message.method === undefined;
+    const entry = isResponse ? passing.get(message.id) : undefined;
+    if (entry?.admission !== undefined) {
+      passing.delete(message.id);
+      gate.sawAnswer(entry.request, entry.origin, message.result);
+      const sent = send(message, options);
+      entry.admission.finish();
+      return sent;
+    }
+    return send(message, options);
+  };
+
+  function receive(deliver: () => void, request: JsonRpcRequest, extra: any): void {
+    const entry: Passing = { request, origin: originOf(extra, transport, connection), controller: new AbortController() };
+    let admitted: ReturnType<McpGate["admit"]>;
+    try {
+      admitted = gate.admit([request], entry.origin, entry.controller.signal);
+    } catch (error) {
+      fail(entry, error);
+      return;
+    }
+    if (!isPromise(admitted)) {
+      settle(entry, admitted, deliver);
+      return;
+    }
+    passing.set(request.id, entry);
+    admitted.then(
+      (admission) => {
+        if (entry.controller.signal.aborted) return admission.undo();
+        passing.delete(request.id);
+        settle(entry, admission, deliver);
+      },
+      (error: unknown) => {
+        passing.delete(request.id);
+        if (!entry.controller.signal.aborted) fail(entry, error);
+      },
+    );
+  }
+
+  function settle(entry: Passing, admission: Admission, deliver: () => void): void {
+    if (admission.refusal !== undefined) {
+      answer(entry.request, gate.refuse(entry.request, admission.refusal));
+      return;
+    }
+    if (admission.holdsPlaces || gate.watchesAnswers) passing.set(entry.request.id, { ...entry, admission });
+    deliver();
+  }
+
+  function fail({ request }: Passing, error: unknown): void {
+    transport.onerror?.(error as Error);
+    answer(request, failed(request));
+  }
+
+  function answer({ id }: JsonRpcRequest, message: object): void {
+    send(message, { relatedRequestId: id }).catch((error: unknown) => transport.onerror?.(error as Error));
+  }
+
+  /**
+   * A request that is cancelled while it waits is dropped, and the server never hears of it. One that
+   * runs may go on running, so its place stays taken until its lease ends: else a client could run
+   * any number of calls at once by cancelling them.
+   */
+  function isDropped(message: any): boolean {
+    if (message?.method !== "notifications/cancelled") return false;
+    const entry = passing.get(message.params?.requestId);
+    if (entry === undefined) return false;
+    passing.delete(entry.request.id);
+    if (entry.admission !== undefined) {
+      entry.admission.abandon();
+      return false;
+    }
+    entry.controller.abort(new Error("The client cancelled the request while it waited."));
+    return true;
+  }
+
+  intercept(transport, "onmessage", (next) =>
+    function (this: unknown, message: any, extra: any) {
+      if (isRequest(message)) receive(() => next.call(this, message, extra), message, extra);
+      else if (!isDropped(message)) next.call(this, message, extra);
+    },
+  );
+  intercept(transport, "onclose", (next) =>
+    function (this: unknown) {
+      for (const { admission, controller } of passing.values()) {
+        if (admission === undefined) controller.abort(new Error("The connection was closed while the request waited."));
+        else admission.abandon();
+      }
+      passing.clear();
+      next.call(this);
+    },
+  );
+  return transport;
+}
+
+/**
+ * Puts a wrapper around whatever callback is set under `name`, now or later. In SDK v1 the property
+ * may be an accessor on the prototype, and must be gone through.
+ */
+function intercept<T extends TransportLike>(transport: T, name: "onmessage" | "onclose", wrap: (next: any) => any): void {
+  const inherited = accessorOf(transport, name);
+  let own = transport[name] && wrap(transport[name]);
+  if (inherited !== undefined && own !== undefined) inherited.set!.call(transport, own);
+  Object.defineProperty(transport, name, {
+    configurable: true,
+    enumerable: true,
+    get: () => (inherited === undefined ? own : inherited.get!.call(transport)),
+    set: (callback: unknown) => {
+      own = callback && wrap(callback);
+      inherited?.set!.call(transport, own);
+    },
+  });
+}
+
+function accessorOf(object: object, name: string): PropertyDescriptor | undefined {
+  for (let owner: object | null = object; owner !== null; owner = Object.getPrototypeOf(owner)) {
+    const found = Object.getOwnPropertyDescriptor(owner, name);
+    if (found !== undefined) return found.get && found.set ? found : undefined;
+  }
+  return undefined;
+}
+
+/** What SDK v1 (`requestInfo`) and v2 (`request`) say about the request behind a message. Without one, the connection is the client. */
+function originOf(extra: any, { sessionId }: TransportLike, connection: string): Origin {
+  const http = extra?.request ?? extra?.requestInfo;
+  if (http === undefined) return { authInfo: extra?.authInfo, connection };
+  return { authInfo: extra.authInfo, headers: toHeaders(http.headers), address: clientContext.address(), sessionId };
+}

@@ -1,0 +1,41 @@
+/** What the gate needs of messages, transports and servers: the same in both generations of the SDK, so neither is imported. */
+
+export interface JsonRpcRequest {
+  readonly jsonrpc: "2.0";
+  readonly id: string | number;
+  readonly method: string;
+  readonly params?: Readonly<Record<string, any>>;
+}
+
+export interface JsonRpcError {
+  readonly code: number;
+  readonly message: string;
+  readonly data?: unknown;
+}
+
+/** What a verified token says, as the SDK's authentication middleware passes it on. */
+export interface AuthInfoLike {
+  readonly clientId?: string | undefined;
+  readonly extra?: Readonly<Record<string, unknown>> | undefined;
+}
+
+export interface TransportLike {
+  send(message: any, options?: any): Promise<void>;
+  close(): Promise<void>;
+  onmessage?: ((message: any, extra?: any) => void) | undefined;
+  onclose?: (() => void) | undefined;
+  onerror?: ((error: Error) => void) | undefined;
+  sessionId?: string | undefined;
+}
+
+export interface ServerLike {
+  connect(transport: any, ...rest: any[]): Promise<void>;
+}
+
+/** `handler.fetch` of `createMcpHandler`, or any handler of that shape. */
+export type FetchLike = (request: Request, options?: any) => Promise<Response>;
+
+/** What a tool's callback is given last: `ctx` in SDK v2, `extra` in v1. */
+export type ToolContext = any;
+export type ToolCallback = (...args: any[]) => any;
+export type ToolResult = any;
