@@ -15,12 +15,12 @@ export type CalendarUnit = (typeof UNITS)[number];
 
 const SECOND = 1_000_000;
 const HOUR = 3600 * SECOND;
-/** With an hour to spare for the end of summer time, which Lord Howe moves by 30 minutes and others by 60. */
+/** With two hours to spare for the end of summer time: at Troll in Antarctica it moves the clock by so much. */
 const LONGEST: Readonly<Record<CalendarUnit, number>> = {
   hour: 2 * HOUR,
-  day: 25 * HOUR,
-  week: (7 * 24 + 1) * HOUR,
-  month: (31 * 24 + 1) * HOUR,
+  day: 26 * HOUR,
+  week: (7 * 24 + 2) * HOUR,
+  month: (31 * 24 + 2) * HOUR,
 };
 
 /**

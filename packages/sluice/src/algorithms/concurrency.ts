@@ -1,5 +1,5 @@
 import { type Algorithm, type Answer, type Cells, Mode } from "./algorithm.ts";
-import { wholeNumber } from "./numbers.ts";
+import { wholeMicroseconds, wholeNumber } from "./numbers.ts";
 
 export interface ConcurrencyOptions {
   /** Places: a whole number from 1. */
@@ -20,7 +20,7 @@ export interface ConcurrencyOptions {
  */
 export function concurrency({ limit, leaseMs }: ConcurrencyOptions): Algorithm {
   wholeNumber("limit", limit, 1);
-  return new Concurrency(limit, wholeNumber("leaseMs × 1000", Math.round(leaseMs * 1000), 1000));
+  return new Concurrency(limit, wholeMicroseconds("leaseMs", leaseMs));
 }
 
 /** Leases in the order in which they end: `[receipt, end, units, …]`. */

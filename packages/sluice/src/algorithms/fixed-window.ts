@@ -1,6 +1,6 @@
 import { type Algorithm, type Answer, type Cells, Mode } from "./algorithm.ts";
 import { type CalendarUnit, calendar, type Windows } from "./calendar.ts";
-import { wholeNumber } from "./numbers.ts";
+import { MAX_UNITS, wholeMicroseconds, wholeNumber } from "./numbers.ts";
 
 export interface FixedWindowOptions {
   /** Units per window: a whole number from 1. */
@@ -42,7 +42,7 @@ export function fixedWindow({ limit, periodMs, calendar: unit, timeZone }: Fixed
   if (timeZone !== undefined) {
     throw new RangeError("A time zone needs a calendar unit (hour, day, week, month) instead of periodMs.");
   }
-  const period = wholeNumber("periodMs × 1000", Math.round(periodMs! * 1000), 1);
+  const period = wholeMicroseconds("periodMs", periodMs);
   return new FixedWindow(limit, { longest: period, endAfter: (now) => now + period }, "elapsed", [limit, period]);
 }
 
@@ -72,7 +72,7 @@ class FixedWindow implements Algorithm {
     if (cost < 0) {
       if (receipt === 0 || receipt === end) used = Math.max(0, used + cost);
     } else if (allowed) {
-      used += cost;
+      used = Math.min(MAX_UNITS, used + cost);
     }
     if (mode !== Mode.peek && (allowed || isFromTheFuture)) {
       cells[offset] = used;

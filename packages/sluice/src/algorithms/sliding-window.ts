@@ -1,5 +1,5 @@
 import { type Algorithm, type Answer, type Cells, Mode } from "./algorithm.ts";
-import { wholeNumber } from "./numbers.ts";
+import { MAX_UNITS, wholeMicroseconds, wholeNumber } from "./numbers.ts";
 
 export interface SlidingWindowOptions {
   /** Units that may start in any period: a whole number from 1. */
@@ -28,7 +28,7 @@ export interface SlidingWindowOptions {
 export function slidingWindow({ limit, periodMs, granules = 100 }: SlidingWindowOptions): Algorithm {
   wholeNumber("limit", limit, 1);
   wholeNumber("granules", granules, 1);
-  const period = wholeNumber("periodMs × 1000", Math.round(periodMs * 1000), 1);
+  const period = wholeMicroseconds("periodMs", periodMs);
   return new SlidingWindow(limit, period, granules);
 }
 
@@ -57,7 +57,7 @@ class SlidingWindow implements Algorithm {
     this.params = [limit, period, granules];
     this.capacity = limit;
     this.#period = period;
-    this.#granule = Math.max(1, Math.floor(period / granules));
+    this.#granule = Math.ceil(period / granules);
     this.#full = 2 * (granules + 2);
   }
 
@@ -83,10 +83,11 @@ class SlidingWindow implements Algorithm {
     } else if (mode !== Mode.peek) {
       if (future) setBack(log, head, now);
       if (cost > 0) {
-        this.#append(log, head, now, cost, sum);
-        sum += cost;
+        const units = mode === Mode.force ? Math.min(cost, MAX_UNITS - sum) : cost;
+        this.#append(log, head, now, units, sum);
+        sum += units;
       } else if (cost < 0) {
-        sum -= giveBack(log, head, -cost, receipt, sum);
+        sum -= this.#giveBack(log, head, now, -cost, receipt, sum);
       }
     } else if (cost > 0) {
       sum += cost;
@@ -158,6 +159,29 @@ class SlidingWindow implements Algorithm {
     log.length = end + 2;
   }
 
+  /** Take units off the charge that the receipt (its time) names while that counts, else off the newest charges. */
+  #giveBack(log: number[], head: number, now: number, units: number, receipt: number, sum: number): number {
+    if (head >= log.length) return 0;
+    let left = units;
+    if (receipt === 0) {
+      for (let i = log.length - 2; i >= head && left > 0; i -= 2) left -= takeOff(log, i, left);
+    } else if (receipt > now - this.#period) {
+      const i = this.#indexOf(log, head, receipt);
+      if (i < log.length) left -= takeOff(log, i, left);
+    }
+    const given = units - left;
+    log[HEAD] = head;
+    log[SUM] = sum - given;
+    return given;
+  }
+
+  /** Where the charge of that time is: by itself, or in what became of its granule. Else past the end. */
+  #indexOf(log: readonly number[], head: number, time: number): number {
+    let i = head;
+    while (i < log.length && log[i]! < time) i += 2;
+    return i < log.length && this.#granuleOf(log[i]!) === this.#granuleOf(time) ? i : log.length;
+  }
+
   #granuleOf(time: number): number {
     return Math.floor(time / this.#granule);
   }
@@ -166,23 +190,6 @@ class SlidingWindow implements Algorithm {
 /** The clock was set back: charges from what is now the future are taken to be of now, and so end in time. */
 function setBack(log: number[], head: number, now: number): void {
   for (let i = log.length - 2; i >= head && log[i]! > now; i -= 2) log[i] = now;
-}
-
-/** Take units off the charge that the receipt (its time) names, else off the newest charges. */
-function giveBack(log: number[], head: number, units: number, receipt: number, sum: number): number {
-  if (head >= log.length) return 0;
-  let left = units;
-  if (receipt !== 0) {
-    let i = head;
-    while (i < log.length && log[i]! < receipt) i += 2;
-    if (i < log.length) left -= takeOff(log, i, left);
-  } else {
-    for (let i = log.length - 2; i >= head && left > 0; i -= 2) left -= takeOff(log, i, left);
-  }
-  const given = units - left;
-  log[HEAD] = head;
-  log[SUM] = sum - given;
-  return given;
 }
 
 function takeOff(log: number[], i: number, units: number): number {

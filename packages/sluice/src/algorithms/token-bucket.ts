@@ -1,5 +1,5 @@
 import { type Algorithm, type Answer, type Cells, Mode } from "./algorithm.ts";
-import { wholeNumber } from "./numbers.ts";
+import { wholeMicroseconds, wholeNumber } from "./numbers.ts";
 
 /** Sums of two such numbers, and quotients of them, are exact in doubles (and so in Lua). */
 const MAX_DEPTH = 2 ** 51;
@@ -32,7 +32,7 @@ export interface TokenBucketOptions {
 export function tokenBucket({ limit, periodMs, burst = limit }: TokenBucketOptions): Algorithm {
   wholeNumber("limit", limit, 1);
   wholeNumber("burst", burst, 1);
-  const period = wholeNumber("periodMs × 1000", Math.round(periodMs * 1000), 1);
+  const period = wholeMicroseconds("periodMs", periodMs);
   const divisor = greatestCommonDivisor(limit, period);
   if (burst * (period / divisor) > MAX_DEPTH) {
     throw new RangeError(
@@ -95,7 +95,7 @@ class TokenBucket implements Algorithm {
     answer.remaining = debt < depth ? Math.floor((depth - debt) / this.#unit) : 0;
     answer.retryAfter = retryAfter;
     answer.resetAfter = Math.ceil(debt / this.#drain);
-    answer.receipt = now + Math.floor(debt / this.#drain);
+    answer.receipt = now + answer.resetAfter;
   }
 
   isFresh(cells: Cells, offset: number, now: number): boolean {
@@ -109,7 +109,8 @@ class TokenBucket implements Algorithm {
 
   /**
    * What handing back `units` is worth. The receipt says when the bucket would have been empty after
-   * that charge: what has drained of it since then cannot be handed back once more.
+   * that charge: what has drained of it since then cannot be handed back once more. It is rounded up
+   * to a microsecond, so that a charge is undone wholly when nothing came after it.
    */
   #credit(units: number, untilDrained: number): number {
     const charged = Math.min(units * this.#unit, MAX_DEBT);

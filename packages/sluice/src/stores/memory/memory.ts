@@ -91,14 +91,30 @@ export function memoryStore({ maxKeys = 250_000, clock = systemClock }: MemorySt
   function takeAll(demands: readonly Demand[], times: Times, mode: Mode): readonly Verdict[] {
     const foreseen = demands.map((demand) => apply(demand, demand.cost, times, Mode.peek));
     const isRefused = mode !== Mode.force && foreseen.some(({ allowed }) => !allowed);
-    if (isRefused) return foreseen.map((one, i) => (one.allowed ? apply(demands[i]!, 0, times, Mode.peek) : one));
+    if (isRefused) {
+      // A refused step still brings a state from the future back to now: without that it would never be mended.
+      return foreseen.map((one, i) =>
+        apply(demands[i]!, one.allowed ? 0 : demands[i]!.cost, times, one.allowed ? Mode.peek : mode),
+      );
+    }
     if (mode === Mode.peek) return foreseen;
     const taken: Verdict[] = [];
     for (const [i, demand] of demands.entries()) {
       const first = demands.indexOf(demand);
-      taken.push(first < i ? taken[first]! : apply(demand, demand.cost, times, mode));
+      const one = first < i ? taken[first]! : apply(demand, demand.cost, times, mode);
+      if (!one.allowed) return undone(demands, taken, one, times);
+      taken.push(one);
     }
     return taken;
+  }
+
+  /** Newcomers that share one overflow key can together ask it for more than each of them foresaw: then none gets it. */
+  function undone(demands: readonly Demand[], taken: readonly Verdict[], refused: Verdict, times: Times): Verdict[] {
+    for (const [i, { receipt }] of taken.entries()) {
+      const demand = demands[i]!;
+      if (demands.indexOf(demand) === i) apply({ receipt, ...demand }, -demand.cost, times, Mode.force);
+    }
+    return demands.map((demand, i) => (i === taken.length ? refused : apply(demand, 0, times, Mode.peek)));
   }
 
   function take(demands: readonly Demand[], { mode = Mode.take, ahead = [] }: TakeOptions = {}): readonly Taken[] {
