@@ -96,20 +96,27 @@ export function admissionsOver(store: Store, maxWaitMs: number) {
     for (const [key, line] of lines) if (key.startsWith("places/")) line.wake();
   }
 
-  function lineFor(list: readonly Applied[]): WaitingLine<Admission> {
-    const claims = claimsOf(list);
-    const hasPlaces = list.some(({ rules }) => rules.some(({ holdsPlaces }) => holdsPlaces));
-    const account = claims.map(({ demand: { ledger, key, cost } }) => [ledger.space, key, cost]);
-    const key = `${hasPlaces ? "places" : "rates"}/${JSON.stringify(account)}`;
+  const needsPlaces = (list: readonly Applied[]): boolean =>
+    list.some(({ rules }) => rules.some(({ holdsPlaces }) => holdsPlaces));
+
+  /** Calls that ask the same of the same accounts stand in one line. */
+  function lineKeyOf(list: readonly Applied[]): string {
+    const account = claimsOf(list).map(({ demand: { ledger, key, cost } }) => [ledger.space, key, cost]);
+    return `${needsPlaces(list) ? "places" : "rates"}/${JSON.stringify(account)}`;
+  }
+
+  function lineFor(list: readonly Applied[], key: string): WaitingLine<Admission> {
     let line = lines.get(key);
     if (line === undefined) {
+      const claims = claimsOf(list);
       const since = clock.elapsed();
       line = new WaitingLine<Admission>({
         clock,
         maxWaiting: MAX_WAITING,
-        isExact: !hasPlaces,
+        isExact: !needsPlaces(list),
         onEmpty: () => lines.delete(key),
-        attempt: () => chain(attempt(list, since), (value) => ({ decision: value.outcome!.decision, value, undo: value.undo })),
+        attempt: () =>
+          chain(attempt(list, since), (value) => ({ decision: value.outcome!.decision, value, undo: value.undo })),
         foresee: (_cost, ahead) => foresee(claims, ahead.length),
       });
       lines.set(key, line);
@@ -125,10 +132,14 @@ export function admissionsOver(store: Store, maxWaitMs: number) {
     return chain(taken, (answers) => bindingOf(answers.map((one, i) => decisionOf(claims[i]!.quota, one))));
   }
 
-  async function waitInLine(list: readonly Applied[], signal: AbortSignal | undefined): Promise<Admission> {
+  async function waitInLine(
+    list: readonly Applied[],
+    key: string,
+    signal: AbortSignal | undefined,
+  ): Promise<Admission> {
     const since = clock.elapsed();
     try {
-      const admission = await lineFor(list).join({ maxWaitMs, signal });
+      const admission = await lineFor(list, key).join({ maxWaitMs, signal });
       return { ...admission, outcome: { ...admission.outcome!, waitedMs: (clock.elapsed() - since) / 1000 } };
     } catch (error) {
       if (!(error instanceof RateLimitError)) throw error;
@@ -136,15 +147,33 @@ export function admissionsOver(store: Store, maxWaitMs: number) {
     }
   }
 
+  /** Whether it makes sense to stand in line after this refusal. */
+  const mayWait = (list: readonly Applied[], { decision: { retryAfterMs } }: Refusal): boolean =>
+    retryAfterMs <= maxWaitMs || (needsPlaces(list) && retryAfterMs !== Infinity);
+
   return {
+    /** At once where the store answers at once, unless the calls have to wait. */
     admit(list: readonly Applied[], signal?: AbortSignal): Awaitable<Admission> {
-      return maxWaitMs > 0 ? waitInLine(list, signal) : attempt(list, clock.elapsed());
+      if (maxWaitMs === 0) return attempt(list, clock.elapsed());
+      const key = lineKeyOf(list);
+      if (lines.has(key)) return waitInLine(list, key, signal);
+      return chain(attempt(list, clock.elapsed()), (admission) =>
+        admission.refusal !== undefined && mayWait(list, admission.refusal) ? waitInLine(list, key, signal) : admission,
+      );
     },
   };
 }
 
-function outcomeOf(claims: readonly RuleClaim[], decisions: readonly Decision[], waitedMs: number): Admission["outcome"] & {} {
-  return { decision: bindingOf(decisions), decisions: claims.map(({ quota }, i) => ({ quota, decision: decisions[i]! })), waitedMs };
+function outcomeOf(
+  claims: readonly RuleClaim[],
+  decisions: readonly Decision[],
+  waitedMs: number,
+): Admission["outcome"] & {} {
+  return {
+    decision: bindingOf(decisions),
+    decisions: claims.map(({ quota }, i) => ({ quota, decision: decisions[i]! })),
+    waitedMs,
+  };
 }
 
 function refusalOf(claims: readonly RuleClaim[], decisions: readonly Decision[]): Refusal {

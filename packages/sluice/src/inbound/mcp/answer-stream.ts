@@ -53,9 +53,15 @@ export function watchAnswers(response: Response, onResult: (id: unknown, result:
 }
 
 function messagesIn(text: string): readonly { readonly id?: unknown; readonly result?: unknown }[] {
-  const documents = text.trimStart().startsWith("{") || text.trimStart().startsWith("[")
-    ? [text]
-    : text.split(/\r?\n\r?\n/).map((event) => event.split(/\r?\n/).flatMap((line) => (line.startsWith("data:") ? [line.slice(5)] : [])).join("\n"));
+  const documents =
+    text.trimStart().startsWith("{") || text.trimStart().startsWith("[")
+      ? [text]
+      : text.split(/\r?\n\r?\n/).map((event) =>
+          event
+            .split(/\r?\n/)
+            .flatMap((line) => (line.startsWith("data:") ? [line.slice(5)] : []))
+            .join("\n"),
+        );
   return documents.flatMap((document) => {
     try {
       return [JSON.parse(document)].flat().filter((message) => typeof message === "object" && message !== null);

@@ -32,7 +32,12 @@ export function rateLimit<S extends FastMcpLike>(server: S, options: FastMcpRate
   const limited = (tool: any) => ({
     ...tool,
     async execute(args: unknown, context: ToolContext) {
-      const request: JsonRpcRequest = { jsonrpc: "2.0", id: 0, method: "tools/call", params: { name: tool.name, arguments: args } };
+      const request: JsonRpcRequest = {
+        jsonrpc: "2.0",
+        id: 0,
+        method: "tools/call",
+        params: { name: tool.name, arguments: args },
+      };
       const admission = await gate.admit([request], originOf(context, isStdio), context?.signal);
       if (admission.refusal !== undefined) {
         const { resultType: _, ...result } = (gate.refuse(request, admission.refusal) as { result: any }).result;

@@ -4,8 +4,8 @@ import { isolated } from "../../limiter/events.ts";
 import { chain } from "../../limiter/reply.ts";
 import type { Awaitable, Store } from "../../limiter/store.ts";
 import { type MemoryStore, memoryStore } from "../../stores/memory/memory.ts";
-import { type Admission, admissionsOver, type Applied, free } from "./admission.ts";
-import { type McpCall, type Origin, callOf, isRequest } from "./call.ts";
+import { type Admission, type Applied, admissionsOver, free } from "./admission.ts";
+import { callOf, isRequest, type McpCall, type Origin } from "./call.ts";
 import { continuations } from "./continuations.ts";
 import { clientOf } from "./identity.ts";
 import { rulesOf } from "./limits.ts";
@@ -57,7 +57,8 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
       if (matching.length === 0) continue;
       found = chain(found, (list) =>
         chain(client(call), (key) => {
-          if (key !== undefined && !legs?.take(call, key)) list.push({ call, client: checkedKey(key), rules: matching });
+          if (key !== undefined && !legs?.take(call, key))
+            list.push({ call, client: checkedKey(key), rules: matching });
           return list;
         }),
       );
@@ -91,7 +92,8 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
     },
 
     sawAnswer(request, origin, result) {
-      if (legs === undefined || (result as { resultType?: unknown } | undefined)?.resultType !== "input_required") return;
+      if (legs === undefined || (result as { resultType?: unknown } | undefined)?.resultType !== "input_required")
+        return;
       const call = callOf(request, origin);
       void chain(client(call), (key) => key !== undefined && legs.add(call, key, result as { requestState?: unknown }));
     },
@@ -109,5 +111,7 @@ export const requestsIn = (messages: readonly unknown[]): readonly JsonRpcReques
 
 function checkedKey(key: unknown): string {
   if (typeof key === "string" && key !== "") return key;
-  throw new TypeError("`client` must return a text that is not empty, or undefined: an empty key would make everybody share one limit.");
+  throw new TypeError(
+    "`client` must return a text that is not empty, or undefined: an empty key would make everybody share one limit.",
+  );
 }

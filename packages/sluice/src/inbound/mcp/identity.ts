@@ -20,7 +20,9 @@ export function clientOf({ authInfo, connection, address }: McpCall): string {
   if (address !== undefined) {
     if (!hasWarnedOfAddress) {
       hasWarnedOfAddress = true;
-      console.warn("sluice: MCP calls without a verified principal are limited by client address. Pass `client` to choose a key.");
+      console.warn(
+        "sluice: MCP calls without a verified principal are limited by client address. Pass `client` to choose a key.",
+      );
     }
     return partsOf("address", address);
   }

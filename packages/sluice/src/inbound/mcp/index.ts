@@ -1,4 +1,10 @@
-export { RATE_LIMIT_META, type RefusalData, type RefusalError, type RefusedToolResult, readRefusal } from "../../answers/mcp.ts";
+export {
+  RATE_LIMIT_META,
+  type RefusalData,
+  type RefusalError,
+  type RefusedToolResult,
+  readRefusal,
+} from "../../answers/mcp.ts";
 export { type Refusal, refusalText } from "../../answers/text.ts";
 export type { McpCall } from "./call.ts";
 export { type LimitFetchOptions, limitFetch } from "./fetch.ts";

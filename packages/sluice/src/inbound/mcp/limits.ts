@@ -1,10 +1,10 @@
+import { shown, wholeNumber } from "../../algorithms/numbers.ts";
 import type { ConcurrencyLimiter } from "../../limiter/concurrency-limiter.ts";
 import type { Limiter } from "../../limiter/limiter.ts";
 import type { Quota } from "../../limiter/quota.ts";
 import { type QuotaLike, toQuotas } from "../../limiter/rate.ts";
 import type { Claim } from "../../limiter/reservation.ts";
 import type { Store } from "../../limiter/store.ts";
-import { shown, wholeNumber } from "../../algorithms/numbers.ts";
 import { createConcurrencyLimiter, createLimiter } from "../../stores/create-limiter.ts";
 import type { McpCall } from "./call.ts";
 import { COUNTED_BY_NAME_ONLY, NEVER_BLOCKED } from "./never-block.ts";
@@ -65,9 +65,19 @@ export interface RuleClaim extends Claim {
 const EVERYONE = "everyone";
 
 /** @throws RangeError, TypeError for limits that cannot be, naming where they stand. */
-export function rulesOf({ perClient, global, methods = {}, tools = {} }: McpLimits, store: Store, name: string): readonly Rule[] {
+export function rulesOf(
+  { perClient, global, methods = {}, tools = {} }: McpLimits,
+  store: Store,
+  name: string,
+): readonly Rule[] {
   const rules: Rule[] = [];
-  const add = (where: string, subject: string, given: LimitLike | undefined, matches: Rule["matches"], per?: "everyone") => {
+  const add = (
+    where: string,
+    subject: string,
+    given: LimitLike | undefined,
+    matches: Rule["matches"],
+    per?: "everyone",
+  ) => {
     if (given === undefined) return;
     [given].flat().forEach((one, i) => {
       try {
@@ -82,21 +92,32 @@ export function rulesOf({ perClient, global, methods = {}, tools = {} }: McpLimi
   add("global", "requests", global, isCounted, "everyone");
   for (const [method, limit] of Object.entries(methods)) {
     if (NEVER_BLOCKED.has(method) || method.startsWith("notifications/")) {
-      throw new RangeError(`${shown(method)} must never be refused (it would break clients), so it cannot have a limit.`);
+      throw new RangeError(
+        `${shown(method)} must never be refused (it would break clients), so it cannot have a limit.`,
+      );
     }
     add(`methods.${method}`, `the method ${method}`, limit, (call) => call.method === method);
   }
   for (const [tool, limit] of Object.entries(tools)) {
-    if (tool === "*") add("tools.*", "all other tools together", limit, (call) => call.method === "tools/call" && !Object.hasOwn(tools, call.tool ?? "*"));
+    if (tool === "*")
+      add(
+        "tools.*",
+        "all other tools together",
+        limit,
+        (call) => call.method === "tools/call" && !Object.hasOwn(tools, call.tool ?? "*"),
+      );
     else add(`tools.${tool}`, `the tool "${tool}"`, limit, (call) => call.tool === tool);
   }
   return rules;
 }
 
 function toOptions(given: QuotaLike | LimitOptions, per: "client" | "everyone" = "client"): LimitOptions {
-  if (typeof given === "string" || (typeof given === "object" && given !== null && "algorithm" in given)) return { quota: given, per };
+  if (typeof given === "string" || (typeof given === "object" && given !== null && "algorithm" in given))
+    return { quota: given, per };
   if (typeof given !== "object" || given === null || (given.quota === undefined && given.concurrency === undefined)) {
-    throw new TypeError(`a limit is a rate such as "10/min", a quota, or { quota, concurrency, cost, per }, but it is ${shown(given)}.`);
+    throw new TypeError(
+      `a limit is a rate such as "10/min", a quota, or { quota, concurrency, cost, per }, but it is ${shown(given)}.`,
+    );
   }
   return { per, ...given };
 }
@@ -110,7 +131,10 @@ function ruleOf(
   store: Store,
 ): Rule {
   if (typeof cost === "number") wholeNumber("cost", cost, 0);
-  const limiter = quota === undefined ? undefined : createLimiter({ name, quota: toQuotas(quota).map((one) => renamed(one, where)), store });
+  const limiter =
+    quota === undefined
+      ? undefined
+      : createLimiter({ name, quota: toQuotas(quota).map((one) => renamed(one, where)), store });
   const places =
     concurrency === undefined
       ? undefined
@@ -123,7 +147,9 @@ function ruleOf(
     claims(call, client) {
       const key = per === "everyone" ? EVERYONE : client;
       return [
-        ...(limiter === undefined ? [] : rateClaims(rule, limiter, key, typeof cost === "function" ? cost(call) : cost)),
+        ...(limiter === undefined
+          ? []
+          : rateClaims(rule, limiter, key, typeof cost === "function" ? cost(call) : cost)),
         ...(places === undefined ? [] : [placeClaim(rule, places, where, key)]),
       ];
     },
@@ -141,6 +167,9 @@ function placeClaim(rule: Rule, place: ConcurrencyLimiter, where: string, key: s
 
 /** A quota named after its place among the limits, so that names differ within one answer. */
 function renamed(quota: Quota, where: string): Quota {
-  const prefix = where.toLowerCase().replaceAll("*", "other").replaceAll(/[^a-z0-9_.-]/g, "-");
+  const prefix = where
+    .toLowerCase()
+    .replaceAll("*", "other")
+    .replaceAll(/[^a-z0-9_.-]/g, "-");
   return { ...quota, name: `${prefix}.${quota.name}` };
 }

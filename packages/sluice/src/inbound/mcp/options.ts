@@ -1,7 +1,7 @@
 import { shown } from "../../algorithms/numbers.ts";
 import type { Refusal } from "../../answers/text.ts";
-import { milliseconds } from "../../limiter/duration.ts";
 import type { Decision } from "../../limiter/decision.ts";
+import { milliseconds } from "../../limiter/duration.ts";
 import type { Quota } from "../../limiter/quota.ts";
 import type { Store } from "../../limiter/store.ts";
 import type { McpCall } from "./call.ts";
@@ -78,7 +78,9 @@ export function maxWaitOf(wait: McpRateLimitOptions["wait"] = false): number {
   if (typeof wait === "boolean") return wait ? DEFAULT_WAIT_MS : 0;
   const maxWaitMs = milliseconds("wait.maxWaitMs", wait.maxWaitMs, 0);
   if (maxWaitMs <= LONGEST_WAIT_MS) return maxWaitMs;
-  throw new RangeError(`wait.maxWaitMs must be at most ${LONGEST_WAIT_MS}, because MCP clients give up after 60 s, but it is ${maxWaitMs}.`);
+  throw new RangeError(
+    `wait.maxWaitMs must be at most ${LONGEST_WAIT_MS}, because MCP clients give up after 60 s, but it is ${maxWaitMs}.`,
+  );
 }
 
 /** @throws RangeError for a code that JSON-RPC or MCP reserves. */

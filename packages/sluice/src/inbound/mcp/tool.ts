@@ -1,6 +1,6 @@
+import { clientContext } from "../client-context.ts";
 import type { Admission } from "./admission.ts";
 import { type Origin, toHeaders } from "./call.ts";
-import { clientContext } from "../client-context.ts";
 import { createMcpGate } from "./gate.ts";
 import type { LimitLike } from "./limits.ts";
 import type { McpRateLimitOptions } from "./options.ts";
@@ -32,7 +32,12 @@ export function limitTool<C extends ToolCallback>({ tool, limit, ...options }: L
     const context: ToolContext = args.at(-1);
     const signal: AbortSignal | undefined = context?.mcpReq?.signal ?? context?.signal;
     if (signal !== undefined && admitted.has(signal)) return callback(...args);
-    const request: JsonRpcRequest = { jsonrpc: "2.0", id: 0, method: "tools/call", params: { name: tool, arguments: args[0] } };
+    const request: JsonRpcRequest = {
+      jsonrpc: "2.0",
+      id: 0,
+      method: "tools/call",
+      params: { name: tool, arguments: args[0] },
+    };
     const admission: Admission = await gate.admit([request], originOf(context), signal);
     if (admission.refusal !== undefined) return (gate.refuse(request, admission.refusal) as { result: unknown }).result;
     if (signal !== undefined) admitted.add(signal);

@@ -1,7 +1,7 @@
 import { isPromise } from "../../limiter/reply.ts";
+import { clientContext } from "../client-context.ts";
 import type { Admission } from "./admission.ts";
 import { isRequest, type Origin, toHeaders } from "./call.ts";
-import { clientContext } from "../client-context.ts";
 import { failed, type McpGate } from "./gate.ts";
 import type { JsonRpcRequest, TransportLike } from "./types.ts";
 
@@ -43,7 +43,11 @@ export function gateTransport<T extends TransportLike>(transport: T, gate: McpGa
   };
 
   function receive(deliver: () => void, request: JsonRpcRequest, extra: any): void {
-    const entry: Passing = { request, origin: originOf(extra, transport, connection), controller: new AbortController() };
+    const entry: Passing = {
+      request,
+      origin: originOf(extra, transport, connection),
+      controller: new AbortController(),
+    };
     let admitted: ReturnType<McpGate["admit"]>;
     try {
       admitted = gate.admit([request], entry.origin, entry.controller.signal);
@@ -105,21 +109,28 @@ export function gateTransport<T extends TransportLike>(transport: T, gate: McpGa
     return true;
   }
 
-  intercept(transport, "onmessage", (next) =>
-    function (this: unknown, message: any, extra: any) {
-      if (isRequest(message)) receive(() => next.call(this, message, extra), message, extra);
-      else if (!isDropped(message)) next.call(this, message, extra);
-    },
+  intercept(
+    transport,
+    "onmessage",
+    (next) =>
+      function (this: unknown, message: any, extra: any) {
+        if (isRequest(message)) receive(() => next.call(this, message, extra), message, extra);
+        else if (!isDropped(message)) next.call(this, message, extra);
+      },
   );
-  intercept(transport, "onclose", (next) =>
-    function (this: unknown) {
-      for (const { admission, controller } of passing.values()) {
-        if (admission === undefined) controller.abort(new Error("The connection was closed while the request waited."));
-        else admission.abandon();
-      }
-      passing.clear();
-      next.call(this);
-    },
+  intercept(
+    transport,
+    "onclose",
+    (next) =>
+      function (this: unknown) {
+        for (const { admission, controller } of passing.values()) {
+          if (admission === undefined)
+            controller.abort(new Error("The connection was closed while the request waited."));
+          else admission.abandon();
+        }
+        passing.clear();
+        next.call(this);
+      },
   );
   return transport;
 }
@@ -128,7 +139,11 @@ export function gateTransport<T extends TransportLike>(transport: T, gate: McpGa
  * Puts a wrapper around whatever callback is set under `name`, now or later. In SDK v1 the property
  * may be an accessor on the prototype, and must be gone through.
  */
-function intercept<T extends TransportLike>(transport: T, name: "onmessage" | "onclose", wrap: (next: any) => any): void {
+function intercept<T extends TransportLike>(
+  transport: T,
+  name: "onmessage" | "onclose",
+  wrap: (next: any) => any,
+): void {
   const inherited = accessorOf(transport, name);
   let own = transport[name] && wrap(transport[name]);
   if (inherited !== undefined && own !== undefined) inherited.set!.call(transport, own);

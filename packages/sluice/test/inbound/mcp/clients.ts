@@ -36,5 +36,7 @@ export async function connect(kind: ClientKind, target: Target, onElicit: () => 
 export function transportFor(kind: ClientKind, target: Target): any {
   if ("url" in target) return kind === "v1" ? new V1Http(target.url) : new V2Http(target.url);
   const { command, args } = target;
-  return kind === "v1" ? new V1Stdio({ command, args, stderr: "inherit" }) : new V2Stdio({ command, args, stderr: "inherit" });
+  return kind === "v1"
+    ? new V1Stdio({ command, args, stderr: "inherit" })
+    : new V2Stdio({ command, args, stderr: "inherit" });
 }

@@ -22,7 +22,11 @@ const servings: Record<string, { serve: Serve; eras: readonly ClientKind[] }> = 
     eras: clientKinds,
   },
   "v2 handler, limitFetch": {
-    serve: (options, log) => listenWithHandler(() => v2Server(log), (fetch) => limitFetch(fetch, options)),
+    serve: (options, log) =>
+      listenWithHandler(
+        () => v2Server(log),
+        (fetch) => limitFetch(fetch, options),
+      ),
     eras: clientKinds,
   },
   "v2 sessions": {
@@ -41,7 +45,9 @@ const servings: Record<string, { serve: Serve; eras: readonly ClientKind[] }> = 
   "v1 stdio": { serve: stdio("v1"), eras: ["v1", "v2 legacy"] },
 };
 
-const cells = Object.entries(servings).flatMap(([serving, { serve, eras }]) => eras.map((kind) => ({ serving, serve, kind })));
+const cells = Object.entries(servings).flatMap(([serving, { serve, eras }]) =>
+  eras.map((kind) => ({ serving, serve, kind })),
+);
 
 describe.each(cells)("$serving, client $kind", ({ serving, serve, kind }) => {
   const isStdio = serving.endsWith("stdio");
@@ -114,7 +120,10 @@ describe.each(cells)("$serving, client $kind", ({ serving, serve, kind }) => {
         () => undefined,
         (e: unknown) => e,
       );
-      expect(error).toMatchObject({ code: -32_000, message: expect.stringContaining("requests may be used 2 per minute") });
+      expect(error).toMatchObject({
+        code: -32_000,
+        message: expect.stringContaining("requests may be used 2 per minute"),
+      });
       expect(readRefusal(error)).toMatchObject({ quota: "perclient.per-minute", limit: 2, remaining: 0 });
     }
     expect(log.runs).toEqual([]);
@@ -134,7 +143,9 @@ describe.each(cells)("$serving, client $kind", ({ serving, serve, kind }) => {
 
   it("says that a call which costs more than the limit can never pass", async () => {
     if (isStdio) return; // A cost by function cannot be handed to a child process.
-    const { client } = await start({ tools: { echo: { quota: "2/min", cost: (call) => Number((call.params as any).arguments.text) } } });
+    const { client } = await start({
+      tools: { echo: { quota: "2/min", cost: (call) => Number((call.params as any).arguments.text) } },
+    });
     const refused = await client.callTool({ name: "echo", arguments: { text: "3" } });
     expect(readRefusal(refused)).toMatchObject({ retryAfterMs: null, limit: 2, remaining: 2 });
     expect(refused.content[0].text).toContain("do not repeat it");

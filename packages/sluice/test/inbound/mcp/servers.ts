@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from "node:http";
+import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { NodeStreamableHTTPServerTransport, toNodeHandler } from "@modelcontextprotocol/node";
 import { McpServer as V1Server } from "@modelcontextprotocol/sdk/server/mcp.js";
@@ -29,10 +29,14 @@ export function v2Server(log: RunLog): V2Server {
     log.runs.push(`echo ${said}`);
     return text(said);
   });
-  server.registerTool("typed", { inputSchema: z.object({}), outputSchema: z.object({ value: z.number() }) }, async () => {
-    log.runs.push("typed");
-    return { ...text("1"), structuredContent: { value: 1 } };
-  });
+  server.registerTool(
+    "typed",
+    { inputSchema: z.object({}), outputSchema: z.object({ value: z.number() }) },
+    async () => {
+      log.runs.push("typed");
+      return { ...text("1"), structuredContent: { value: 1 } };
+    },
+  );
   server.registerTool("slow", { inputSchema: z.object({}) }, async () => {
     log.runs.push("slow");
     await log.released;
@@ -49,7 +53,9 @@ export function v2Server(log: RunLog): V2Server {
     });
   });
   server.registerResource("note", "note://1", {}, async (uri) => ({ contents: [{ uri: uri.href, text: "note" }] }));
-  server.registerPrompt("hello", {}, async () => ({ messages: [{ role: "user", content: { type: "text", text: "hello" } }] }));
+  server.registerPrompt("hello", {}, async () => ({
+    messages: [{ role: "user", content: { type: "text", text: "hello" } }],
+  }));
   return server;
 }
 
@@ -69,7 +75,9 @@ export function v1Server(log: RunLog): V1Server {
     return text("done");
   });
   server.registerResource("note", "note://1", {}, async (uri) => ({ contents: [{ uri: uri.href, text: "note" }] }));
-  server.registerPrompt("hello", {}, async () => ({ messages: [{ role: "user", content: { type: "text", text: "hello" } }] }));
+  server.registerPrompt("hello", {}, async () => ({
+    messages: [{ role: "user", content: { type: "text", text: "hello" } }],
+  }));
   return server;
 }
 
@@ -94,7 +102,9 @@ export async function listen(listener: (req: IncomingMessage, res: ServerRespons
 /** `createMcpHandler` behind `fetch`, possibly wrapped: both eras, a new server for each request. */
 export function listenWithHandler(
   factory: () => V2Server,
-  wrap: (fetch: ReturnType<typeof createMcpHandler>["fetch"]) => ReturnType<typeof createMcpHandler>["fetch"] = (fetch) => fetch,
+  wrap: (fetch: ReturnType<typeof createMcpHandler>["fetch"]) => ReturnType<typeof createMcpHandler>["fetch"] = (
+    fetch,
+  ) => fetch,
   around: (listener: (req: any, res: any) => unknown) => (req: any, res: any) => unknown = (listener) => listener,
 ): Promise<Listening> {
   const handler = createMcpHandler(factory);
@@ -102,7 +112,11 @@ export function listenWithHandler(
 }
 
 /** Streamable HTTP of the 2025 revisions, with a session for each client or a new server for each request. */
-export function listenWithTransport(generation: "v1" | "v2", factory: () => V1Server | V2Server, sessions: boolean): Promise<Listening> {
+export function listenWithTransport(
+  generation: "v1" | "v2",
+  factory: () => V1Server | V2Server,
+  sessions: boolean,
+): Promise<Listening> {
   const Transport: any = generation === "v1" ? StreamableHTTPServerTransport : NodeStreamableHTTPServerTransport;
   const open = new Map<string, any>();
   return listen(async (req, res) => {
