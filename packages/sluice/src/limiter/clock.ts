@@ -25,8 +25,8 @@ export const systemClock: Clock = {
 
     function arm(): void {
       const left = due - monotonicMs();
-      // A timer may fire up to a millisecond early: being late by one is better than being refused once more.
-      timer = setTimeout(() => (due - monotonicMs() > 1 ? arm() : callback()), Math.min(Math.ceil(left), MAX_TIMER_MS));
+      // A timer may fire up to a millisecond early, and whoever asks too early is refused once more.
+      timer = setTimeout(() => (due > monotonicMs() ? arm() : callback()), Math.min(Math.ceil(left), MAX_TIMER_MS));
     }
   },
 };

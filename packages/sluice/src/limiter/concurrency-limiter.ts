@@ -1,10 +1,11 @@
 import { Mode } from "../algorithms/algorithm.ts";
 import { concurrency } from "../algorithms/concurrency.ts";
+import { wholeNumber } from "../algorithms/numbers.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { type Decision, decisionOf } from "./decision.ts";
 import { milliseconds } from "./duration.ts";
 import { type Quota, quota } from "./quota.ts";
-import { chain, type Reply, type Timing } from "./reply.ts";
+import { chain, guarded, type Reply, type Timing } from "./reply.ts";
 import { type Awaitable, type Demand, type Ledger, ledger, type Store, type SyncStore } from "./store.ts";
 import { WaitingLine, type WaitOptions } from "./waiting-line.ts";
 
@@ -75,6 +76,7 @@ export function concurrencyLimiterOver<S extends Store>(
 ): ConcurrencyLimiter<S extends SyncStore ? "sync" : "async"> {
   const { limit, leaseMs = 60_000, store, name = "concurrency", maxWaiting = 1000 } = options;
   milliseconds("leaseMs", leaseMs, 1);
+  wholeNumber("maxWaiting", maxWaiting, 1);
   return new LeaseLimiter(name, limit, leaseMs, store, maxWaiting) as unknown as ConcurrencyLimiter<
     S extends SyncStore ? "sync" : "async"
   >;
@@ -123,6 +125,7 @@ class LeaseLimiter implements ConcurrencyLimiter<Timing> {
   async wait(key: string, options: WaitOptions = {}): Promise<any> {
     milliseconds("maxWaitMs", options.maxWaitMs ?? Infinity, 0);
     this.demand(key, options.cost);
+    options.signal?.throwIfAborted();
     let line = this.#lines.get(key);
     if (line === undefined) {
       line = this.#newLine(key);
@@ -138,7 +141,7 @@ class LeaseLimiter implements ConcurrencyLimiter<Timing> {
       return await task();
     } finally {
       stop();
-      await lease.release();
+      await given(lease);
     }
   }
 
@@ -186,14 +189,33 @@ class LeaseLimiter implements ConcurrencyLimiter<Timing> {
   }
 }
 
-/** Renew a lease three times per term, until told to stop. Does not keep a process alive that has nothing else to do. */
-export function keepRenewing(lease: Pick<Lease, "renew">, leaseMs: number, clock: Clock): () => void {
-  let cancel = clock.after(leaseMs / 3, again);
-  return () => cancel();
+/** The task is done, whatever the store says: a place that could not be given back runs out by itself. */
+async function given(lease: Lease): Promise<void> {
+  try {
+    await lease.release();
+  } catch {}
+}
 
-  function again(): void {
-    void chain(lease.renew(), (isHeld) => {
-      if (isHeld) cancel = clock.after(leaseMs / 3, again);
-    });
+/**
+ * Renew a lease three times per term, until told to stop or until it is lost. A renewal that fails is
+ * tried again at the next turn.
+ */
+export function keepRenewing(lease: Pick<Lease, "renew">, leaseMs: number, clock: Clock): () => void {
+  let isStopped = false;
+  let cancel = clock.after(leaseMs / 3, renew);
+  return () => {
+    isStopped = true;
+    cancel();
+  };
+
+  function renew(): void {
+    guarded(
+      () => chain(lease.renew(), goOn),
+      () => goOn(true),
+    );
+  }
+
+  function goOn(isHeld: boolean): void {
+    if (isHeld && !isStopped) cancel = clock.after(leaseMs / 3, renew);
   }
 }

@@ -158,6 +158,7 @@ class QuotaLimiter implements Limiter<Timing> {
     const { cost = 1, maxWaitMs = Infinity } = options;
     milliseconds("maxWaitMs", maxWaitMs, 0);
     this.#quotaClaims(key, cost);
+    options.signal?.throwIfAborted();
     const line = typeof key === "string" ? key : JSON.stringify(key);
     let waiting = this.#lines.get(line);
     if (waiting === undefined) {

@@ -14,3 +14,13 @@ export function chain<T, R>(value: Awaitable<T>, next: (value: T) => Awaitable<R
 export function isPromise<T>(value: Awaitable<T>): value is PromiseLike<T> {
   return typeof (value as PromiseLike<T> | undefined)?.then === "function";
 }
+
+/** Does what may fail at once or later; either way `fail` hears of it, and nobody else does. */
+export function guarded(action: () => Awaitable<void>, fail: (error: unknown) => void): void {
+  try {
+    const done = action();
+    if (isPromise(done)) void done.then(undefined, fail);
+  } catch (error) {
+    fail(error);
+  }
+}

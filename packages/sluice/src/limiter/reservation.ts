@@ -1,4 +1,5 @@
 import { Mode } from "../algorithms/algorithm.ts";
+import { block } from "../algorithms/block.ts";
 import { wholeNumber } from "../algorithms/numbers.ts";
 import { bindingOf, type Decision, decisionOf } from "./decision.ts";
 import type { Quota } from "./quota.ts";
@@ -53,7 +54,7 @@ function reservationOf(store: Store, claims: readonly Claim[], taken: readonly T
         cost: costOf(demand) - demand.cost,
         receipt: demand.receipt ?? taken[i]!.receipt,
       }))
-      .filter(({ cost }) => cost !== 0);
+      .filter(({ cost, ledger }) => cost !== 0 && ledger.algorithm !== block);
     if (changes.length === 0) return;
     return chain(store.take(changes, { mode: Mode.force }), () => undefined);
   }

@@ -1,7 +1,7 @@
 import type { Clock } from "./clock.ts";
 import type { Decision } from "./decision.ts";
 import { RateLimitError } from "./errors.ts";
-import { chain, isPromise } from "./reply.ts";
+import { chain, guarded } from "./reply.ts";
 import type { Awaitable } from "./store.ts";
 
 /** What came of asking for units. */
@@ -26,7 +26,7 @@ export interface WaitingLineOptions<T> {
   readonly isExact: boolean;
   /** At most this many wait. */
   readonly maxWaiting: number;
-  /** Called when nobody waits any more. */
+  /** Called once, when nobody waits any more: the line is over, and nobody may join it. */
   onEmpty(): void;
 }
 
@@ -43,6 +43,8 @@ interface Waiter<T> {
   readonly cost: number;
   /** On the clock's elapsed time, in microseconds. */
   readonly deadline: number;
+  /** The deadline is here: the attempt that is being made, or made now, is the last one. */
+  isDue: boolean;
   settle(outcome: { value: T } | { error: unknown }): void;
 }
 
@@ -52,6 +54,9 @@ export class WaitingLine<T> {
   /** In order of arrival; the first one asks, the others stand behind. */
   readonly #waiters = new Set<Waiter<T>>();
   #isAsking = false;
+  #isOver = false;
+  /** Units came back while the first one was asking: he may have asked too early. */
+  #isWoken = false;
   #cancelTimer: () => void = () => {};
 
   constructor(options: WaitingLineOptions<T>) {
@@ -61,13 +66,13 @@ export class WaitingLine<T> {
   /** @throws RateLimitError at once when the units cannot be there in time, with the exact time in its decision. */
   join({ cost = 1, maxWaitMs = Infinity, signal }: WaitOptions): Promise<T> {
     return new Promise((resolve, reject) => {
-      signal?.throwIfAborted();
       const { clock, maxWaiting } = this.#options;
       const leave = () => waiter.settle({ error: signal!.reason });
-      const cancelDeadline = maxWaitMs === Infinity ? () => {} : clock.after(maxWaitMs, () => this.#refuse(waiter));
+      const cancelDeadline = maxWaitMs === Infinity ? () => {} : clock.after(maxWaitMs, () => this.#due(waiter));
       const waiter: Waiter<T> = {
         cost,
         deadline: clock.elapsed() + maxWaitMs * 1000,
+        isDue: false,
         settle: (outcome) => {
           const wasFirst = this.#first === waiter;
           if (!this.#waiters.delete(waiter)) return;
@@ -89,11 +94,19 @@ export class WaitingLine<T> {
 
   /** Units may have come back sooner than foreseen: ask again. */
   wake(): void {
-    this.#next();
+    if (this.#isAsking) this.#isWoken = true;
+    else this.#next();
   }
 
   get #first(): Waiter<T> | undefined {
     return this.#waiters.values().next().value;
+  }
+
+  /** What comes back at the very deadline is in time: the first in line tries once more, the others leave. */
+  #due(waiter: Waiter<T>): void {
+    waiter.isDue = true;
+    if (this.#first === waiter) this.#next();
+    else this.#refuse(waiter);
   }
 
   /** Whoever is too late, or one too many, leaves with the time that was foreseen for him. */
@@ -107,37 +120,53 @@ export class WaitingLine<T> {
       if (other === waiter) break;
       ahead.push(other.cost);
     }
-    this.#guard(waiter, () =>
-      chain(this.#options.foresee(waiter.cost, ahead), (decision) => {
-        if (isRefused(decision)) waiter.settle({ error: new RateLimitError({ ...decision, allowed: false }) });
-      }),
+    guarded(
+      () =>
+        chain(this.#options.foresee(waiter.cost, ahead), (decision) => {
+          if (isRefused(decision)) waiter.settle({ error: new RateLimitError({ ...decision, allowed: false }) });
+        }),
+      (error) => waiter.settle({ error }),
     );
   }
 
   /** Ask for the first in line, unless that is being done. */
   #next(): void {
+    if (this.#isAsking || this.#isOver) return;
     this.#cancelTimer();
     const first = this.#first;
-    if (first === undefined) this.#options.onEmpty();
-    else if (!this.#isAsking) this.#ask(first);
+    if (first !== undefined) {
+      this.#ask(first);
+    } else {
+      this.#isOver = true;
+      this.#options.onEmpty();
+    }
   }
 
   #ask(waiter: Waiter<T>): void {
     this.#isAsking = true;
-    this.#guard(waiter, () =>
-      chain(this.#options.attempt(waiter.cost), (attempt) => {
+    this.#isWoken = false;
+    guarded(
+      () => chain(this.#options.attempt(waiter.cost), (attempt) => this.#answer(waiter, attempt)),
+      (error) => {
         this.#isAsking = false;
-        this.#answer(waiter, attempt);
-      }),
+        if (this.#waiters.has(waiter)) waiter.settle({ error });
+        else this.#next();
+      },
     );
   }
 
-  #answer(waiter: Waiter<T>, { decision, value, undo }: Attempt<T>): void {
+  #answer(waiter: Waiter<T>, { decision, value, undo }: Attempt<T>): Awaitable<void> {
     if (!this.#waiters.has(waiter)) {
-      if (decision.allowed) undo();
-      this.#next();
-    } else if (decision.allowed) {
+      return chain(decision.allowed ? (undo() as Awaitable<unknown>) : undefined, () => {
+        this.#isAsking = false;
+        this.#next();
+      });
+    }
+    this.#isAsking = false;
+    if (decision.allowed) {
       waiter.settle({ value });
+    } else if (this.#isWoken) {
+      this.#next();
     } else if (this.#isTooLate(waiter, decision)) {
       waiter.settle({ error: new RateLimitError(decision) });
     } else {
@@ -145,24 +174,8 @@ export class WaitingLine<T> {
     }
   }
 
-  #isTooLate({ deadline }: Waiter<T>, { retryAfterMs }: Decision): boolean {
-    if (retryAfterMs === Infinity) return true;
+  #isTooLate({ deadline, isDue }: Waiter<T>, { retryAfterMs }: Decision): boolean {
+    if (isDue || retryAfterMs === Infinity) return true;
     return this.#options.isExact && this.#options.clock.elapsed() + retryAfterMs * 1000 > deadline;
-  }
-
-  /** What the store throws is thrown to the one who waits, and the line moves on. */
-  #guard(waiter: Waiter<T>, action: () => Awaitable<void>): void {
-    const fail = (error: unknown) => {
-      const isGone = !this.#waiters.has(waiter);
-      this.#isAsking = false;
-      waiter.settle({ error });
-      if (isGone) this.#next();
-    };
-    try {
-      const done = action();
-      if (isPromise(done)) void done.then(undefined, fail);
-    } catch (error) {
-      fail(error);
-    }
   }
 }

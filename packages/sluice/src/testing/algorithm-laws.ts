@@ -88,13 +88,10 @@ function remainingIsTrue({ now, call, taken, after }: Moment, { algorithm }: Law
 function freshAfterReset({ now, after }: Moment, subject: LawSubject): void {
   const { algorithm } = subject;
   const { resetAfter } = step(algorithm, after, now, 0, Mode.peek);
-  insist(
-    algorithm.isFresh(after, 0, now) === (resetAfter === 0),
-    () => `isFresh disagrees with resetAfter ${resetAfter}`,
-  );
-  insist(algorithm.isFresh(after, 0, now + resetAfter), () => `is not fresh ${resetAfter} µs later`);
-  if (resetAfter > 0)
-    insist(!algorithm.isFresh(after, 0, now + resetAfter - 1), () => `is fresh before ${resetAfter} µs have passed`);
+  const isFresh = (at: number) => algorithm.isFresh([...after], 0, at);
+  insist(isFresh(now) === (resetAfter === 0), () => `isFresh disagrees with resetAfter ${resetAfter}`);
+  insist(isFresh(now + resetAfter), () => `is not fresh ${resetAfter} µs later`);
+  if (resetAfter > 0) insist(!isFresh(now + resetAfter - 1), () => `is fresh before ${resetAfter} µs have passed`);
   const later = now + resetAfter;
   const used = step(algorithm, after, later, 1);
   const fresh = step(algorithm, undefined, later, 1);
@@ -126,7 +123,8 @@ function endedChargeGivesNothing({ now, taken, after, call }: Moment, subject: L
   if (!taken.allowed || call.cost === 0 || call.isUndone) return;
   const { algorithm } = subject;
   const later = now + taken.resetAfter;
-  const used = step(algorithm, after, later, Math.max(1, algorithm.capacity - 1));
+  const next = step(algorithm, after, now + 1, 1);
+  const used = step(algorithm, next.state, later, Math.max(1, algorithm.capacity - 2));
   const undone = step(algorithm, used.state, later, -call.cost, Mode.take, taken.receipt);
   insist(
     isSame(outlook(subject, undone.state, later), outlook(subject, used.state, later)),
