@@ -35,7 +35,7 @@ function advice(quota: Quota, { retryAfterMs, limit }: Decision): string {
   if (retryAfterMs > LONGEST_ADVISED_WAIT_MS) {
     return `The next one can pass in ${formatDuration(retryAfterMs)} (${seconds(retryAfterMs)}): do not wait for it and do not repeat the call now. Go on without it, or tell the user when it is possible again.`;
   }
-  return `Wait ${seconds(retryAfterMs)}, then repeat this call once. Earlier calls will be refused as well.`;
+  return `Wait ${seconds(retryAfterMs)}, then repeat this call once. Calls before then will be refused as well.`;
 }
 
 function seconds(ms: number): string {

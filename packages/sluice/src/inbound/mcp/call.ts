@@ -23,8 +23,8 @@ export interface McpCall {
 export type Origin = Omit<McpCall, "method" | "tool" | "params">;
 
 export function callOf({ method, params = {} }: JsonRpcRequest, origin: Origin): McpCall {
-  const name = method === "tools/call" ? params["name"] : undefined;
-  return { ...origin, method, params, ...(typeof name === "string" && { tool: name }) };
+  const { name } = params;
+  return { ...origin, method, params, ...(method === "tools/call" && typeof name === "string" && { tool: name }) };
 }
 
 /** A request: it has a method and an id, so it wants an answer. Everything else is never gated. */

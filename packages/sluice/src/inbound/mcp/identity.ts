@@ -13,7 +13,7 @@ let hasWarnedOfNobody = false;
  * Never `clientInfo` nor the session: a client makes them up, and would be a new client at will.
  */
 export function clientOf({ authInfo, connection, address }: McpCall): string {
-  const subject = authInfo?.extra?.["sub"];
+  const { sub: subject } = authInfo?.extra ?? {};
   if (authInfo?.clientId) return partsOf("principal", authInfo.clientId, typeof subject === "string" ? subject : "");
   if (typeof subject === "string" && subject !== "") return partsOf("principal", "", subject);
   if (connection !== undefined) return connection;

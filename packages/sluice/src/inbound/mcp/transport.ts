@@ -145,23 +145,20 @@ function intercept<T extends TransportLike>(
   wrap: (next: any) => any,
 ): void {
   const inherited = accessorOf(transport, name);
-  let own = transport[name] && wrap(transport[name]);
-  if (inherited !== undefined && own !== undefined) inherited.set!.call(transport, own);
-  Object.defineProperty(transport, name, {
-    configurable: true,
-    enumerable: true,
-    get: () => (inherited === undefined ? own : inherited.get!.call(transport)),
-    set: (callback: unknown) => {
-      own = callback && wrap(callback);
-      inherited?.set!.call(transport, own);
-    },
-  });
+  let own = transport[name];
+  const get = () => (inherited === undefined ? own : inherited.get.call(transport));
+  const set = (callback: unknown) => {
+    own = callback && wrap(callback);
+    inherited?.set.call(transport, own);
+  };
+  if (own) set(own);
+  Object.defineProperty(transport, name, { configurable: true, enumerable: true, get, set });
 }
 
-function accessorOf(object: object, name: string): PropertyDescriptor | undefined {
+function accessorOf(object: object, name: string): Required<Pick<PropertyDescriptor, "get" | "set">> | undefined {
   for (let owner: object | null = object; owner !== null; owner = Object.getPrototypeOf(owner)) {
-    const found = Object.getOwnPropertyDescriptor(owner, name);
-    if (found !== undefined) return found.get && found.set ? found : undefined;
+    const { get, set } = Object.getOwnPropertyDescriptor(owner, name) ?? {};
+    if (get !== undefined && set !== undefined) return { get, set };
   }
   return undefined;
 }

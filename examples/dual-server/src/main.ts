@@ -1,0 +1,107 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { serveStdio } from "@modelcontextprotocol/server/stdio";
+import type { Logger } from "pino";
+import { formatDuration, memoryStore } from "sluice";
+import { type McpRateLimitOptions, rateLimit } from "sluice/mcp";
+import { type Config, ConfigError, readConfig } from "./config.ts";
+import { type DecisionLog, decisionLog } from "./decision-log.ts";
+import { httpRoutes } from "./http.ts";
+import { createLog } from "./log.ts";
+import { mcpRoute, nameOf } from "./mcp.ts";
+import { createStatistics, type Statistics } from "./statistics.ts";
+import { createToolServer, toolLimits } from "./tools.ts";
+
+const SUMMARY_EVERY_MS = 60_000;
+
+function main(): void {
+  const isStdio = process.argv.includes("--stdio");
+  const config = readConfig(process.env);
+  const log = createLog(config.logLevel, isStdio);
+  const statistics = createStatistics();
+  const onDecision = decisionLog(log, statistics);
+  const limits: McpRateLimitOptions = {
+    ...toolLimits(config.mcpDefault),
+    store: memoryStore(),
+    onDecision: (event) =>
+      onDecision(
+        nameOf(event),
+        event.client,
+        event.decisions.map(({ decision }) => decision),
+      ),
+  };
+  summarise(log, statistics);
+  if (isStdio) serveOverStdio(limits, log);
+  else serveOverHttp(config, limits, onDecision, statistics, log);
+}
+
+function serveOverStdio(limits: McpRateLimitOptions, log: Logger): void {
+  serveStdio(() => rateLimit(createToolServer(), limits), { onerror: (error) => log.error(error) });
+  log.info("Serving the tools over stdio: get_time (3 per 10 s), echo, slow_report (2 at once).");
+}
+
+function serveOverHttp(
+  config: Config,
+  limits: McpRateLimitOptions,
+  onDecision: DecisionLog,
+  statistics: Statistics,
+  log: Logger,
+): void {
+  const { host, port, http, mcpDefault } = config;
+  const mcp = mcpRoute(limits, (error) => log.error(error));
+  const quota = `${http.limit}/${http.windowSeconds}s`;
+  const server = createServer(httpRoutes({ quota, statistics, onDecision, mcp }));
+  server.on("error", (error: NodeJS.ErrnoException) => {
+    const why = error.code === "EADDRINUSE" ? `Port ${port} is taken: set PORT to another one.` : error.message;
+    log.fatal(`The server cannot start. ${why}`);
+    process.exitCode = 1;
+  });
+  server.listen(port, host, () => {
+    const base = `http://localhost:${(server.address() as AddressInfo).port}`;
+    log.info(`HTTP routes: ${http.limit} requests per ${formatDuration(http.windowSeconds * 1000)} for each address.`);
+    log.info(
+      `MCP tools: get_time 3 per 10 s, slow_report 2 at once, all others ${mcpDefault.limit} per ` +
+        `${formatDuration(mcpDefault.windowSeconds * 1000)}, each for every client.`,
+    );
+    process.stdout.write(greeting(base));
+  });
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => {
+      log.info("Stopping.");
+      server.close();
+      server.closeAllConnections();
+    });
+  }
+}
+
+function greeting(base: string): string {
+  return `
+Listening on ${base}. Try it:
+
+  curl -i ${base}/
+  for i in $(seq 25); do curl -s -o /dev/null -w '%{http_code}\\n' ${base}/; done
+  npm run try -w examples/dual-server -- ${base}/mcp
+
+`;
+}
+
+/** One line a minute while there is something to say, and one at the end. */
+function summarise(log: Logger, statistics: Statistics): void {
+  let last = 0;
+  const summary = () => {
+    const { allowed, refused, busiestKeys } = statistics.report();
+    if (allowed + refused === last) return;
+    last = allowed + refused;
+    log.info({ allowed, refused, busiest: busiestKeys[0] }, `So far ${allowed} allowed, ${refused} refused.`);
+  };
+  setInterval(summary, SUMMARY_EVERY_MS).unref();
+  process.once("exit", summary);
+}
+
+try {
+  main();
+} catch (error) {
+  if (!(error instanceof ConfigError)) throw error;
+  process.stderr.write(`The server cannot start:\n${error.message}\n`);
+  process.exitCode = 1;
+}
