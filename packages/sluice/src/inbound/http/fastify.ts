@@ -1,0 +1,90 @@
+import { PROBLEM_TYPE } from "../../answers/problem.ts";
+import { isPromise } from "../../limiter/reply.ts";
+import { createGuard, type GuardHost, type GuardOptions, type Refusal, type Ruling } from "./guard.ts";
+import type { FastifyDone, FastifyInstance, FastifyReply, FastifyRequest } from "./types.ts";
+
+export { ClientAddressError, type ClientAddressOptions } from "./client-address.ts";
+export type { HttpDecisionEvent, Refusal, Ruling } from "./guard.ts";
+
+export type FastifyRateLimitOptions<Q extends FastifyRequest = FastifyRequest> = GuardOptions<Q> & {
+  /**
+   * Makes the payload for a refused request; status and header fields are set already. Without a payload it has
+   * sent the answer itself. @default a problem document (RFC 9457)
+   */
+  readonly onRefused?: (refusal: Refusal, request: Q, reply: FastifyReply) => unknown;
+};
+
+/** When in its life a request is decided about: `preHandler` where the key is known only after authentication or parsing. */
+export type FastifyHookName = "onRequest" | "preValidation" | "preHandler";
+
+export type FastifyPluginOptions<Q extends FastifyRequest = FastifyRequest> = FastifyRateLimitOptions<Q> & {
+  /** @default "onRequest" */
+  readonly hook?: FastifyHookName;
+};
+
+/**
+ * Plugin for Fastify 5: limits all routes of the instance that it is registered on, together.
+ *
+ * A route with `config: { rateLimit: false }` is left out. For a limit of its own, a route has a hook, see
+ * {@link rateLimitHook}.
+ *
+ * @example
+ * await app.register(rateLimit, { quota: "60/min" });
+ */
+export function rateLimit(app: FastifyInstance, options: FastifyPluginOptions, done: FastifyDone): void {
+  const { hook = "onRequest", skip } = options;
+  const isLeftOut = ({ routeOptions }: FastifyRequest): boolean => routeOptions?.config?.rateLimit === false;
+  const limit = hookOf({ ...options, skip: (request) => isLeftOut(request) || (skip?.(request) ?? false) });
+  app.addHook(hook, limit);
+  done();
+}
+
+// Fastify's own sign that a plugin belongs to the instance that it is registered on, not to one of its own.
+Object.assign(rateLimit, { [Symbol.for("skip-override")]: true, [Symbol.for("fastify.display-name")]: "sluice" });
+
+export type FastifyHook<Q> = (request: Q, reply: FastifyReply, done: FastifyDone) => void;
+
+/**
+ * A limit for single routes, as a hook. Routes that are given the same hook share its limit.
+ *
+ * @example
+ * app.get("/search", { onRequest: rateLimitHook({ quota: "5/s" }) }, handler);
+ */
+export function rateLimitHook<Q extends FastifyRequest = FastifyRequest>(
+  options: FastifyRateLimitOptions<Q>,
+): FastifyHook<Q> {
+  return hookOf(options);
+}
+
+function hookOf<Q extends FastifyRequest>(options: FastifyRateLimitOptions<Q>): FastifyHook<Q> {
+  const { onRefused } = options;
+  const guard = createGuard<Q, unknown>(fastifyHost, options);
+
+  function settle(ruling: Ruling | undefined, request: Q, reply: FastifyReply, done: FastifyDone): unknown {
+    if (ruling === undefined) return done();
+    const { headers, problem } = ruling;
+    for (let i = 0; i < headers.length; i += 2) reply.header(headers[i]!, headers[i + 1]!);
+    if (problem === undefined) return done();
+    reply.code(problem.status);
+    if (onRefused === undefined) return void reply.header("content-type", PROBLEM_TYPE).send(JSON.stringify(problem));
+    const payload: unknown = onRefused({ ...ruling, problem }, request, reply);
+    const answer = (given: unknown) => {
+      if (given !== undefined && given !== reply && !reply.sent) reply.send(given);
+    };
+    // A reply can be awaited, but that waits for its end.
+    return payload !== reply && isPromise(payload) ? payload.then(answer) : answer(payload);
+  }
+
+  return (request, reply, done) => {
+    const ruling = guard(request, undefined);
+    const settled = isPromise(ruling)
+      ? ruling.then((one) => settle(one, request, reply, done))
+      : settle(ruling, request, reply, done);
+    if (isPromise(settled)) settled.then(undefined, done);
+  };
+}
+
+const fastifyHost: GuardHost<FastifyRequest, unknown> = {
+  headerOf: (request, name) => request.headers[name],
+  peerOf: (request) => request.raw.socket.remoteAddress,
+};

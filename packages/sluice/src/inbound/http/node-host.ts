@@ -1,0 +1,22 @@
+import { PROBLEM_TYPE, type RateLimitProblem } from "../../answers/problem.ts";
+import type { GuardHost } from "./guard.ts";
+import type { NodeRequest, NodeResponse } from "./types.ts";
+
+/** Where a request of `node:http` has its address and headers. */
+export const nodeHost: GuardHost<NodeRequest, unknown> = {
+  headerOf: (request, name) => request.headers[name],
+  peerOf: (request) => request.socket.remoteAddress,
+};
+
+export function setHeaders(response: NodeResponse, headers: readonly string[]): void {
+  for (let i = 0; i < headers.length; i += 2) response.setHeader(headers[i]!, headers[i + 1]!);
+}
+
+/** Answer with a problem document; the header fields of the ruling are set already. */
+export function sendProblem(response: NodeResponse, problem: RateLimitProblem): void {
+  const body = JSON.stringify(problem);
+  response.statusCode = problem.status;
+  response.setHeader("Content-Type", PROBLEM_TYPE);
+  response.setHeader("Content-Length", `${new TextEncoder().encode(body).length}`);
+  response.end(body);
+}
