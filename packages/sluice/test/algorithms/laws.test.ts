@@ -21,7 +21,7 @@ describe.each(Object.entries(subjects))("%s", (kind, subjectOf) => {
           throw new Error(`${subject.algorithm.params}: ${(error as Error).message}\n${JSON.stringify(calls)}`);
         }
       }),
-      { numRuns: 10_000 },
+      { numRuns: 10_000, endOnFailure: true },
     );
   });
 });

@@ -121,8 +121,8 @@ export function memoryStore({ maxKeys = 250_000, clock = systemClock }: MemorySt
     const times = { elapsed: clock.elapsed(), wall: clock.wall() };
     const merged = mergeDemands(demands);
     if (ahead.length > 0) {
-      const states = merged.map(({ ledger, key }) => tableOf(ledger).read(key, times[ledger.algorithm.clock]));
-      return decide(merged, states, times, { mode, ahead });
+      const states = demands.map(({ ledger, key }) => tableOf(ledger).read(key, times[ledger.algorithm.clock]));
+      return decide(demands, states, times, { mode, ahead });
     }
     return merged.length === 1 ? [apply(merged[0]!, merged[0]!.cost, times, mode)] : takeAll(merged, times, mode);
   }
