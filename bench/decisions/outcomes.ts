@@ -1,6 +1,6 @@
 /** Allowed runs never reach their limit, refused ones are over it from the second call on. Nothing is over before the run is. */
 export const rates = {
-  allowed: [6_000_000_000, 60_000],
+  allowed: [60_000_000, 60_000],
   refused: [1, 3_600_000],
 } as const satisfies Record<string, readonly [limit: number, periodMs: number]>;
 

@@ -7,8 +7,8 @@ export interface SlidingWindowOptions {
   /** In milliseconds; may have up to three decimals. */
   readonly periodMs: number;
   /**
-   * How finely a busy window is remembered (K). Up to K + 2 charges in a period are remembered one
-   * by one; beyond that, charges within `periodMs / K` of each other are remembered together.
+   * How finely a window is remembered (K). With a limit of up to K + 2, every charge is remembered by
+   * itself; with a larger one, charges in the same K-th of a period are remembered together.
    *
    * @default 100
    */
@@ -19,9 +19,9 @@ export interface SlidingWindowOptions {
  * Sliding window: never more than `limit` units in any period, wherever the period starts.
  *
  * **Bound**: at most `limit × ⌈W / periodMs⌉` units start in any window W, and so at most `limit` in
- * any period. A unit returns exactly one period after it was taken while at most K + 2 charges are
- * remembered, and at most `periodMs / K` later beyond that, so at least K / (K + 1) of the limit
- * can always be used.
+ * any period. With a limit of up to K + 2 a unit returns exactly one period after it was taken. With
+ * a larger one it returns at most `periodMs / K` later, so at least K / (K + 1) of the limit can
+ * always be used.
  *
  * @throws RangeError when a number is not whole or out of range.
  */
@@ -39,8 +39,9 @@ const FIRST = 2;
 
 /**
  * The window as a log of charges, oldest first: `[head, sum, time, units, time, units, …]`. Charges
- * before `head` are over. A log that has grown too long is thinned: neighbours in one granule become
- * one charge at the time of the later one, which can only delay the return of units.
+ * before `head` are over. Where the limit would let the log grow long, and for what is charged beyond
+ * the limit, the charges of one granule are one charge at the time of the latest, which can only delay
+ * the return of units. So a log remembers at most 2 K + 3 charges.
  */
 class SlidingWindow implements Algorithm {
   readonly name = "sliding-window";
@@ -50,15 +51,15 @@ class SlidingWindow implements Algorithm {
   readonly capacity: number;
   readonly #period: number;
   readonly #granule: number;
-  /** Cells of a log that remembers as many charges as it may. */
-  readonly #full: number;
+  /** Whether the limit is too large to remember every charge by itself. */
+  readonly #isCoarse: boolean;
 
   constructor(limit: number, period: number, granules: number) {
     this.params = [limit, period, granules];
     this.capacity = limit;
     this.#period = period;
     this.#granule = Math.ceil(period / granules);
-    this.#full = 2 * (granules + 2);
+    this.#isCoarse = limit > granules + 2;
   }
 
   apply(cells: Cells, _offset: number, now: number, cost: number, mode: Mode, receipt: number, answer: Answer): void {
@@ -117,46 +118,25 @@ class SlidingWindow implements Algorithm {
   }
 
   #append(log: number[], head: number, now: number, cost: number, sum: number): void {
-    let length = log.length;
-    if (length === 0) {
+    if (log.length === 0) {
       log.push(FIRST, cost, now, cost);
       return;
     }
-    if (head - FIRST > 0 && head - FIRST >= length - head) {
-      log.copyWithin(FIRST, head);
-      length -= head - FIRST;
-      log.length = length;
-      head = FIRST;
-    }
-    log[HEAD] = head;
+    log[HEAD] = dropDead(log, head);
     log[SUM] = sum + cost;
-    if (head < length) {
-      const last = log[length - 2]!;
-      const isFull = length - head >= this.#full;
-      if (last === now || (isFull && this.#granuleOf(last) === this.#granuleOf(now))) {
-        log[length - 2] = now;
-        log[length - 1] = log[length - 1]! + cost;
-        return;
-      }
-      if (isFull) this.#thin(log, head);
+    const last = log.length - 2;
+    if (last >= FIRST && sum > 0 && this.#isOneCharge(log[last]!, now, sum)) {
+      log[last] = now;
+      log[last + 1] = log[last + 1]! + cost;
+    } else {
+      log.push(now, cost);
     }
-    log.push(now, cost);
   }
 
-  /** Make one charge of neighbours that share a granule. */
-  #thin(log: number[], head: number): void {
-    let end = head;
-    for (let i = head + 2; i < log.length; i += 2) {
-      if (this.#granuleOf(log[i]!) === this.#granuleOf(log[end]!)) {
-        log[end] = log[i]!;
-        log[end + 1] = log[end + 1]! + log[i + 1]!;
-      } else {
-        end += 2;
-        log[end] = log[i]!;
-        log[end + 1] = log[i + 1]!;
-      }
-    }
-    log.length = end + 2;
+  /** Whether a charge at `now` is remembered together with the last one. */
+  #isOneCharge(last: number, now: number, sum: number): boolean {
+    if (last === now) return true;
+    return (this.#isCoarse || sum >= this.capacity) && this.#granuleOf(last) === this.#granuleOf(now);
   }
 
   /** Take units off the charge that the receipt (its time) names while that counts, else off the newest charges. */
@@ -185,6 +165,15 @@ class SlidingWindow implements Algorithm {
   #granuleOf(time: number): number {
     return Math.floor(time / this.#granule);
   }
+}
+
+/** Forget charges that are over once they are half of the log: each is moved at most once on average. Returns the new head. */
+function dropDead(log: number[], head: number): number {
+  const { length } = log;
+  if (head === FIRST || head - FIRST < length - head) return head;
+  for (let from = head, to = FIRST; from < length; ) log[to++] = log[from++]!;
+  log.length = length - (head - FIRST);
+  return FIRST;
 }
 
 /** The clock was set back: charges from what is now the future are taken to be of now, and so end in time. */
