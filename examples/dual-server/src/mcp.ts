@@ -8,7 +8,7 @@ import { createToolServer } from "./tools.ts";
 /** Serves the tools over Streamable HTTP, to clients of both eras of the protocol. */
 export function mcpRoute(options: McpRateLimitOptions, onError: (error: Error) => void): RequestListener {
   const handler = createMcpHandler(() => createToolServer(), { onerror: onError });
-  const listener = withClientAddress(
+  const listener: RequestListener = withClientAddress(
     toNodeHandler({ fetch: limitFetch(handler.fetch, options) }, { onerror: onError }),
   );
   const isLocalHost = localhostHostValidation();

@@ -7,7 +7,7 @@ export interface Statistics {
   report(): Report;
 }
 
-export interface Report {
+interface Report {
   readonly allowed: number;
   readonly refused: number;
   /** By name of the quota: how often a call passed it, and how often it was the one that refused. */

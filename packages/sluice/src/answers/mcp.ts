@@ -28,7 +28,7 @@ export interface RefusalError {
   readonly data: RefusalData;
 }
 
-export function refusalData({ decision: { retryAfterMs, limit, remaining, quota } }: Refusal): RefusalData {
+function refusalData({ decision: { retryAfterMs, limit, remaining, quota } }: Refusal): RefusalData {
   return { rate_limited: true, retryAfterMs: retryAfterMs === Infinity ? null : retryAfterMs, limit, remaining, quota };
 }
 

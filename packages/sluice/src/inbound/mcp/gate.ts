@@ -33,7 +33,7 @@ export interface McpGate {
 /** One store for all servers of the process that name none: a new server for each request still has one limit. */
 let processStore: MemoryStore | undefined;
 
-export function storeOf(store: Store | undefined): Store {
+function storeOf(store: Store | undefined): Store {
   if (store !== undefined) return store;
   processStore ??= memoryStore();
   return processStore;

@@ -7,12 +7,6 @@ export interface JsonRpcRequest {
   readonly params?: Readonly<Record<string, any>>;
 }
 
-export interface JsonRpcError {
-  readonly code: number;
-  readonly message: string;
-  readonly data?: unknown;
-}
-
 /** What a verified token says, as the SDK's authentication middleware passes it on. */
 export interface AuthInfoLike {
   readonly clientId?: string | undefined;
@@ -38,4 +32,3 @@ export type FetchLike = (request: Request, options?: any) => Promise<Response>;
 /** What a tool's callback is given last: `ctx` in SDK v2, `extra` in v1. */
 export type ToolContext = any;
 export type ToolCallback = (...args: any[]) => any;
-export type ToolResult = any;

@@ -8,7 +8,7 @@ import { StreamableHTTPClientTransport as V1Http } from "@modelcontextprotocol/s
 export const clientKinds = ["v1", "v2 legacy", "v2 modern"] as const;
 export type ClientKind = (typeof clientKinds)[number];
 
-export const MODERN = "2026-07-28";
+const MODERN = "2026-07-28";
 
 type Target = { readonly url: URL } | { readonly command: string; readonly args: string[] };
 
@@ -33,7 +33,7 @@ export async function connect(kind: ClientKind, target: Target, onElicit: () => 
   return client;
 }
 
-export function transportFor(kind: ClientKind, target: Target): any {
+function transportFor(kind: ClientKind, target: Target): any {
   if ("url" in target) return kind === "v1" ? new V1Http(target.url) : new V2Http(target.url);
   const { command, args } = target;
   return kind === "v1"

@@ -87,7 +87,7 @@ export interface Listening {
   close(): Promise<void>;
 }
 
-export async function listen(listener: (req: IncomingMessage, res: ServerResponse) => unknown): Promise<Listening> {
+async function listen(listener: (req: IncomingMessage, res: ServerResponse) => unknown): Promise<Listening> {
   const http: HttpServer = createServer((req, res) => void listener(req, res));
   await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
   return {
