@@ -1,7 +1,14 @@
 import { PROBLEM_TYPE } from "../../answers/problem.ts";
 import { isPromise } from "../../limiter/reply.ts";
 import { createGuard, type GuardHost, type GuardOptions, type Refusal, type Ruling } from "./guard.ts";
-import type { FastifyDone, FastifyInstance, FastifyReply, FastifyRequest } from "./types.ts";
+import type {
+  AnyFastifyRequest,
+  FastifyDone,
+  FastifyHook,
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+} from "./types.ts";
 
 export { ClientAddressError, type ClientAddressOptions } from "./client-address.ts";
 export type { HttpDecisionEvent, Refusal, Ruling } from "./guard.ts";
@@ -31,7 +38,11 @@ export type FastifyPluginOptions<Q extends FastifyRequest = FastifyRequest> = Fa
  * @example
  * await app.register(rateLimit, { quota: "60/min" });
  */
-export function rateLimit(app: FastifyInstance, options: FastifyPluginOptions, done: FastifyDone): void {
+export function rateLimit(
+  app: FastifyInstance,
+  options: FastifyPluginOptions<AnyFastifyRequest>,
+  done: FastifyDone,
+): void {
   const { hook = "onRequest", skip } = options;
   const isLeftOut = ({ routeOptions }: FastifyRequest): boolean => routeOptions?.config?.rateLimit === false;
   const limit = hookOf({ ...options, skip: (request) => isLeftOut(request) || (skip?.(request) ?? false) });
@@ -42,8 +53,6 @@ export function rateLimit(app: FastifyInstance, options: FastifyPluginOptions, d
 // Fastify's own sign that a plugin belongs to the instance that it is registered on, not to one of its own.
 Object.assign(rateLimit, { [Symbol.for("skip-override")]: true, [Symbol.for("fastify.display-name")]: "sluice" });
 
-export type FastifyHook<Q> = (request: Q, reply: FastifyReply, done: FastifyDone) => void;
-
 /**
  * A limit for single routes, as a hook. Routes that are given the same hook share its limit.
  *
@@ -52,11 +61,11 @@ export type FastifyHook<Q> = (request: Q, reply: FastifyReply, done: FastifyDone
  */
 export function rateLimitHook<Q extends FastifyRequest = FastifyRequest>(
   options: FastifyRateLimitOptions<Q>,
-): FastifyHook<Q> {
+): FastifyHook {
   return hookOf(options);
 }
 
-function hookOf<Q extends FastifyRequest>(options: FastifyRateLimitOptions<Q>): FastifyHook<Q> {
+function hookOf<Q extends FastifyRequest>(options: FastifyRateLimitOptions<Q>): FastifyHook {
   const { onRefused } = options;
   const guard = createGuard<Q, unknown>(fastifyHost, options);
 

@@ -9,6 +9,7 @@ const MAX_TEXT = 100;
 const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
 const IPV4_WITH_PORT = /^([\d.]+):\d{1,5}$/;
 const BRACKETED = /^\[([^[\]]*)\](?::\d{1,5})?$/;
+const ZONED = /^([^%]+)%[\w.:-]+$/;
 const GROUP = /^[\da-f]{1,4}$/i;
 const MAPPED = [0, 0, 0, 0, 0, 0xffff];
 /** 64:ff9b::/96, the well-known prefix of NAT64 (RFC 6052). */
@@ -33,10 +34,7 @@ function parseIpv4(text: string): IpAddress | undefined {
   return [...MAPPED, a * 256 + b, c * 256 + d];
 }
 
-function withoutZone(text: string): string {
-  const zone = text.indexOf("%");
-  return zone > 0 && zone < text.length - 1 ? text.slice(0, zone) : text;
-}
+const withoutZone = (text: string): string => ZONED.exec(text)?.[1] ?? text;
 
 function parseIpv6(text: string): IpAddress | undefined {
   const halves = text.split("::");

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { isPromise } from "../../limiter/reply.ts";
 import { clientContext } from "../client-context.ts";
 import { ClientAddressError, type ClientAddressOptions, clientAddress } from "./client-address.ts";
@@ -10,8 +11,8 @@ export { ClientAddressError, type ClientAddressOptions } from "./client-address.
 export type { HttpDecisionEvent, Refusal, Ruling } from "./guard.ts";
 
 export type NodeRateLimitOptions<
-  Q extends NodeRequest = NodeRequest,
-  S extends NodeResponse = NodeResponse,
+  Q extends NodeRequest = IncomingMessage,
+  S extends NodeResponse = ServerResponse,
 > = GuardOptions<Q, S> & {
   /** Answers a refused request; status and header fields are set already. @default a problem document (RFC 9457) */
   readonly onRefused?: (refusal: Refusal, request: Q, response: S) => unknown;
@@ -38,11 +39,11 @@ export type NodeCheck<Q, S> = (request: Q, response: S) => boolean | Promise<boo
  *   if (await check(request, response)) response.end("hello");
  * });
  */
-export function rateLimit<Q extends NodeRequest, S extends NodeResponse>(
+export function rateLimit<Q extends NodeRequest = IncomingMessage, S extends NodeResponse = ServerResponse>(
   listener: (request: Q, response: S) => unknown,
   options: NodeRateLimitOptions<Q, S>,
 ): (request: Q, response: S) => void;
-export function rateLimit<Q extends NodeRequest = NodeRequest, S extends NodeResponse = NodeResponse>(
+export function rateLimit<Q extends NodeRequest = IncomingMessage, S extends NodeResponse = ServerResponse>(
   options: NodeRateLimitOptions<Q, S>,
 ): NodeCheck<Q, S>;
 export function rateLimit<Q extends NodeRequest, S extends NodeResponse>(
@@ -114,10 +115,10 @@ function answerError(error: unknown, _request: NodeRequest, response: NodeRespon
  *
  * A request whose address cannot be told is passed on without one.
  */
-export function withClientAddress<L extends NodeListener>(listener: L, options: ClientAddressOptions = {}): L {
+export function withClientAddress(listener: NodeListener, options: ClientAddressOptions = {}): NodeListener {
   clientContext.use(new AsyncLocalStorage<string>());
   const addressOf = clientAddress<NodeRequest>(nodeHost.headerOf, options);
-  const known = (request: NodeRequest, ...rest: unknown[]): unknown => {
+  return (request: NodeRequest, ...rest: unknown[]) => {
     let address: string;
     try {
       address = addressOf(request, nodeHost.peerOf(request, undefined));
@@ -127,5 +128,4 @@ export function withClientAddress<L extends NodeListener>(listener: L, options: 
     }
     return clientContext.run(address, () => listener(request, ...rest));
   };
-  return known as L;
 }

@@ -44,6 +44,11 @@ export interface FastifyReply {
   readonly [more: string]: any;
 }
 
+/** Fastify's own type of a request, with what an application declares on it. */
+export type AnyFastifyRequest = any;
+
+export type FastifyHook = (request: AnyFastifyRequest, reply: FastifyReply, done: FastifyDone) => void;
+
 export type FastifyDone = (error?: any) => void;
 
 export interface FastifyInstance {
@@ -61,3 +66,9 @@ export interface HonoContext {
 
 /** Anything that takes a request of `node:http` first: a listener, an Express app, the SDK's handlers. */
 export type NodeListener = (request: any, ...rest: any[]) => unknown;
+
+/** A handler of web requests, with whatever the platform hands over beside them. */
+export type WebHandler = (request: Request, ...rest: any[]) => Response | PromiseLike<Response>;
+
+/** What the platform hands over beside the request. */
+export type RestOf<H extends WebHandler> = H extends (request: any, ...rest: infer R) => any ? R : never;

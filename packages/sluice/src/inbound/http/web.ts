@@ -1,5 +1,6 @@
 import { PROBLEM_TYPE, type RateLimitProblem } from "../../answers/problem.ts";
 import { createGuard, type GuardHost, type GuardOptions, type Refusal, type Ruling } from "./guard.ts";
+import type { RestOf, WebHandler } from "./types.ts";
 
 export { ClientAddressError, type ClientAddressOptions } from "./client-address.ts";
 export type { HttpDecisionEvent, Refusal, Ruling } from "./guard.ts";
@@ -21,10 +22,10 @@ export type WebRateLimitOptions<I = unknown> = GuardOptions<Request, I> & {
  *
  * @throws TypeError when neither `key` nor `address` is given.
  */
-export function rateLimit<A extends readonly unknown[]>(
-  handler: (request: Request, ...rest: A) => Response | PromiseLike<Response>,
-  options: WebRateLimitOptions<NoInfer<A>[0]>,
-): (request: Request, ...rest: A) => Promise<Response> {
+export function rateLimit<H extends WebHandler>(
+  handler: H,
+  options: WebRateLimitOptions<RestOf<H>[0]>,
+): (request: Request, ...rest: RestOf<H>) => Promise<Response> {
   const { key, address, onRefused } = options;
   if (key === undefined && address === undefined) {
     throw new TypeError(
@@ -32,7 +33,7 @@ export function rateLimit<A extends readonly unknown[]>(
         '"cf-connecting-ip").',
     );
   }
-  const guard = createGuard<Request, A[0]>(webHost, options);
+  const guard = createGuard<Request, RestOf<H>[0]>(webHost, options);
 
   return async (request, ...rest) => {
     const ruling = await guard(request, rest[0]);
