@@ -38,14 +38,12 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     windowSeconds: number(`${prefix}_WINDOW`, fallback.windowSeconds, 1, 366 * 86_400),
   });
   const levels = [...Object.keys(pino.levels.values), "silent"];
-  const logLevel = (environment["LOG_LEVEL"] || "info").toLowerCase();
+  const logLevel = (environment.LOG_LEVEL || "info").toLowerCase();
   if (!levels.includes(logLevel)) {
-    problems.push(
-      `LOG_LEVEL must be one of ${levels.join(", ")}, but it is ${JSON.stringify(environment["LOG_LEVEL"])}.`,
-    );
+    problems.push(`LOG_LEVEL must be one of ${levels.join(", ")}, but it is ${JSON.stringify(environment.LOG_LEVEL)}.`);
   }
   const config: Config = {
-    host: environment["HOST"] || "127.0.0.1",
+    host: environment.HOST || "127.0.0.1",
     port: number("PORT", 8000, 0, 65_535),
     logLevel,
     http: rate("RATE_LIMIT_HTTP", { limit: 20, windowSeconds: 60 }),

@@ -8,7 +8,7 @@ const FILE = "rate_limiting.log";
 export function createLog(
   level: string,
   isStdio: boolean,
-  folder: string = process.env["INIT_CWD"] ?? process.cwd(),
+  folder: string = process.env.INIT_CWD ?? process.cwd(),
 ): Logger {
   const streams = [
     { level: "trace" as const, stream: pretty({ destination: isStdio ? 2 : 1, sync: true, ignore: "pid,hostname" }) },

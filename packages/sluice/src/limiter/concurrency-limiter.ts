@@ -5,7 +5,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import { type Decision, decisionOf } from "./decision.ts";
 import { milliseconds } from "./duration.ts";
 import { type Quota, quota } from "./quota.ts";
-import { chain, guarded, type Reply, type Timing } from "./reply.ts";
+import { chain, guarded, type Reply, type StoreFor, type Timing } from "./reply.ts";
 import { type Awaitable, type Demand, type Ledger, ledger, type Store, type SyncStore } from "./store.ts";
 import { WaitingLine, type WaitOptions } from "./waiting-line.ts";
 
@@ -25,7 +25,7 @@ export interface ConcurrencyLimiter<M extends Timing = Timing> {
   /** The limit as a quota, with the unit "at once". */
   readonly quota: Quota;
   readonly leaseMs: number;
-  readonly store: Store;
+  readonly store: StoreFor<M>;
   /** Ask for a place now: see the lease's `decision`. */
   acquire(key: string, cost?: number): Reply<M, Lease<M>>;
   /**

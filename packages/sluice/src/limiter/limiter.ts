@@ -8,7 +8,7 @@ import { RateLimitError } from "./errors.ts";
 import { announcer, type DecisionListener } from "./events.ts";
 import type { Quota } from "./quota.ts";
 import { type QuotaLike, toQuotas } from "./rate.ts";
-import { chain, type Reply, type Timing } from "./reply.ts";
+import { chain, type Reply, type StoreFor, type Timing } from "./reply.ts";
 import { type Claim, decisionsOf, type Reservation, reserve } from "./reservation.ts";
 import { type Account, isSync, type Line, ledger, type Store, type SyncStore } from "./store.ts";
 import { WaitingLine, type WaitOptions } from "./waiting-line.ts";
@@ -20,7 +20,7 @@ export type Keys = string | readonly string[];
 export interface Limiter<M extends Timing = Timing> {
   readonly name: string;
   readonly quotas: readonly Quota[];
-  readonly store: Store;
+  readonly store: StoreFor<M>;
   /**
    * Take `cost` units from the key under every quota, or none at all. Being refused costs nothing.
    *
@@ -119,7 +119,7 @@ class QuotaLimiter implements Limiter<Timing> {
         quota: this.#quotaName,
         limit: this.#limit,
         remaining,
-        retryAfterMs: Math.ceil(retryAfter / 1000),
+        retryAfterMs: allowed ? 0 : Math.ceil(retryAfter / 1000),
         resetAfterMs: Math.ceil(resetAfter / 1000),
         degraded: false,
       } satisfies Decision;

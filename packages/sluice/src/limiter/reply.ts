@@ -1,10 +1,13 @@
-import type { Awaitable } from "./store.ts";
+import type { Awaitable, Store, SyncStore } from "./store.ts";
 
 /** Whether a limiter answers at once (over a store in memory) or with promises. */
 export type Timing = "sync" | "async";
 
 /** `T` where answers come at once, a promise of it where they do not. */
 export type Reply<M extends Timing, T> = M extends "sync" ? T : Promise<T>;
+
+/** The store of a limiter that answers so. */
+export type StoreFor<M extends Timing> = M extends "sync" ? SyncStore : Store;
 
 /** Go on with a value now, or when it is there: what keeps decisions in memory synchronous. (Never named `then`: a module that exports that cannot be imported dynamically.) */
 export function chain<T, R>(value: Awaitable<T>, next: (value: T) => Awaitable<R>): Awaitable<R> {
