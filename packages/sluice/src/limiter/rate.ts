@@ -2,9 +2,9 @@ import { shown } from "../algorithms/numbers.ts";
 import { parseDuration } from "./duration.ts";
 import { perMonth, perPeriod, type Quota, type QuotaOptions } from "./quota.ts";
 
-const FORM = `Write "60/min", "5/10s", "20/s burst 40" or "100000/day UTC".`;
+const FORM = `Write "60/min", "5/10s", "20/s burst 40", "100000/day UTC" or "1000/month Europe/Berlin".`;
 const RATE =
-  /^\s*(?<limit>[\d_]+(?:\.\d+)?)\s*\/\s*(?<period>(?:\d+(?:\.\d+)?\s*)?[a-z]+)(?:\s+burst\s+(?<burst>[\d_]+))?(?:\s+(?<zone>[A-Z][\w+/-]*))?\s*$/;
+  /^\s*(?<limit>\d[\d_]*(?:\.\d+)?)\s*\/\s*(?<period>(?:\d+(?:\.\d+)?\s*)?[a-z]+)(?:\s+burst\s+(?<burst>\d[\d_]*))?(?:\s+(?<zone>[A-Z][\w+/-]*))?\s*$/;
 
 /**
  * A quota written as text: `"60/min"` (any minute), `"5/10s"`, `"20/s burst 40"` (token bucket),
@@ -23,11 +23,20 @@ export function parseRate(text: string, options: Pick<QuotaOptions, "name"> = {}
   if (period === "month") {
     if (zone === undefined)
       throw new RangeError(`${shown(text)} needs a time zone, because months differ in length: "${text.trim()} UTC".`);
-    return perMonth(wholeOf(limit), { ...all, timeZone: zone });
+    return named(text, () => perMonth(wholeOf(limit), { ...all, timeZone: zone }));
   }
   const periodMs = parseDuration(period);
   if (periodMs === undefined) throw new RangeError(`${shown(text)} has the unknown period ${shown(period)}. ${FORM}`);
-  return perPeriod(wholeOf(limit), periodMs, all);
+  return named(text, () => perPeriod(wholeOf(limit), periodMs, all));
+}
+
+/** What is wrong with a number is said together with the text that it stands in. */
+function named(text: string, make: () => Quota): Quota {
+  try {
+    return make();
+  } catch (cause) {
+    throw new RangeError(`${shown(text)} cannot be: ${(cause as Error).message}`, { cause });
+  }
 }
 
 const wholeOf = (digits: string): number => Number(digits.replaceAll("_", ""));
