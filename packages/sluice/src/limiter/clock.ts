@@ -4,8 +4,12 @@ export interface Clock {
   elapsed(): number;
   /** Time since 1970, for quotas of the calendar. */
   wall(): number;
-  /** Calls back once, `ms` milliseconds from now. Returns what cancels it. */
-  after(ms: number, callback: () => void): () => void;
+  /**
+   * Calls back once, `ms` milliseconds from now. Returns what cancels it.
+   *
+   * @param isBackground does not keep a process alive that has nothing else to do. @default false
+   */
+  after(ms: number, callback: () => void, isBackground?: boolean): () => void;
 }
 
 /** A longer timer would fire at once. */
@@ -17,7 +21,7 @@ const monotonicMs = performance.now.bind(performance);
 export const systemClock: Clock = {
   elapsed: () => Math.floor(monotonicMs() * 1000),
   wall: () => Date.now() * 1000,
-  after(ms, callback) {
+  after(ms, callback, isBackground = false) {
     const due = monotonicMs() + ms;
     let timer: ReturnType<typeof setTimeout>;
     arm();
@@ -27,6 +31,8 @@ export const systemClock: Clock = {
       const left = due - monotonicMs();
       // A timer may fire up to a millisecond early, and whoever asks too early is refused once more.
       timer = setTimeout(() => (due > monotonicMs() ? arm() : callback()), Math.min(Math.ceil(left), MAX_TIMER_MS));
+      // Outside Node a timer is a number, and keeps nothing alive.
+      if (isBackground && typeof timer === "object") timer.unref();
     }
   },
 };

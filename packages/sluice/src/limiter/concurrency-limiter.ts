@@ -198,11 +198,11 @@ async function given(lease: Lease): Promise<void> {
 
 /**
  * Renew a lease three times per term, until told to stop or until it is lost. A renewal that fails is
- * tried again at the next turn.
+ * tried again at the next turn. Does not keep a process alive that has nothing else to do.
  */
 export function keepRenewing(lease: Pick<Lease, "renew">, leaseMs: number, clock: Clock): () => void {
   let isStopped = false;
-  let cancel = clock.after(leaseMs / 3, renew);
+  let cancel = clock.after(leaseMs / 3, renew, true);
   return () => {
     isStopped = true;
     cancel();
@@ -216,6 +216,6 @@ export function keepRenewing(lease: Pick<Lease, "renew">, leaseMs: number, clock
   }
 
   function goOn(isHeld: boolean): void {
-    if (isHeld && !isStopped) cancel = clock.after(leaseMs / 3, renew);
+    if (isHeld && !isStopped) cancel = clock.after(leaseMs / 3, renew, true);
   }
 }

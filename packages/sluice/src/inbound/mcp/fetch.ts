@@ -1,4 +1,4 @@
-import type { Refusal } from "../../answers/text.ts";
+import { httpHeaders } from "../../answers/http.ts";
 import { clientContext } from "../client-context.ts";
 import type { Admission } from "./admission.ts";
 import { watchAnswers, whenRead } from "./answer-stream.ts";
@@ -6,6 +6,7 @@ import type { Origin } from "./call.ts";
 import { createMcpGate, failed, type McpGate, requestsIn } from "./gate.ts";
 import type { McpRateLimitOptions } from "./options.ts";
 import type { FetchLike, JsonRpcRequest } from "./types.ts";
+import { waitingRequests } from "./waiting-requests.ts";
 
 export interface LimitFetchOptions extends McpRateLimitOptions {
   /**
@@ -33,30 +34,39 @@ export interface LimitFetchOptions extends McpRateLimitOptions {
 export function limitFetch<F extends FetchLike>(handler: F, options: LimitFetchOptions): F {
   const { httpStatus = 200, maxBodyBytes = 4 * 1024 * 1024, address } = options;
   const gate = createMcpGate(options);
+  const waiting = waitingRequests();
 
   const limited = async (request: Request, context: any = {}): Promise<Response> => {
     if (request.method !== "POST") return handler(request, context);
     const body = context.parsedBody ?? (await readBody(request, maxBodyBytes));
     if (body === TOO_LARGE) return tooLarge(maxBodyBytes);
-    const requests = requestsIn([body].flat());
+    const messages = [body].flat();
+    const requests = requestsIn(messages);
+    const sessionId = request.headers.get("mcp-session-id") ?? undefined;
+    if (sessionId !== undefined) waiting.drop(sessionId, messages);
     if (requests.length === 0) return handler(request, context);
     const origin: Origin = {
       authInfo: context.authInfo,
       headers: request.headers,
       address: address?.(request) ?? clientContext.address(),
-      sessionId: request.headers.get("mcp-session-id") ?? undefined,
+      sessionId,
     };
+    const entry = waiting.enter(sessionId, requests, request.signal);
     let admission: Admission;
     try {
-      admission = await gate.admit(requests, origin, request.signal);
+      admission = await gate.admit(requests, origin, entry.signal);
     } catch (error) {
       if (request.signal.aborted) throw error;
+      // Cancelled while it waited: nobody reads the answer, and the server never hears of the request.
+      if (entry.signal.aborted) return new Response(null, { status: 202 });
       console.error("sluice: an MCP request could not be decided about.", error);
-      return answer(body, requests, (one) => failed(one), 200, {});
+      return answer(body, requests, (one) => failed(one), 200, []);
+    } finally {
+      entry.leave();
     }
     const { refusal } = admission;
     if (refusal !== undefined) {
-      return answer(body, requests, (one) => gate.refuse(one, refusal), httpStatus, retryAfter(refusal));
+      return answer(body, requests, (one) => gate.refuse(one, refusal), httpStatus, fields(admission, httpStatus));
     }
     return served(gate, admission, requests, origin, () => handler(request, context));
   };
@@ -118,14 +128,25 @@ function answer(
   requests: readonly JsonRpcRequest[],
   answerTo: (request: JsonRpcRequest) => object,
   status: number,
-  headers: Readonly<Record<string, string>>,
+  headers: readonly string[],
 ): Response {
   const answers = requests.map(answerTo);
-  return Response.json(Array.isArray(body) ? answers : answers[0], { status, headers });
+  const response = Response.json(Array.isArray(body) ? answers : answers[0], { status });
+  for (let i = 0; i < headers.length; i += 2) response.headers.set(headers[i]!, headers[i + 1]!);
+  return response;
 }
 
-function retryAfter({ decision: { retryAfterMs } }: Refusal): Readonly<Record<string, string>> {
-  return retryAfterMs === Infinity ? {} : { "retry-after": String(Math.max(1, Math.ceil(retryAfterMs / 1000))) };
+/** `Retry-After`; on a 429 also what an HTTP client knows of rates. Places are none: their unit is another. */
+function fields({ outcome, refusal }: Admission, status: number): readonly string[] {
+  const rates = outcome!.decisions.filter(({ quota }) => quota.algorithm.name !== "concurrency");
+  const options = status === 429 ? {} : ({ headers: false, legacyHeaders: false } as const);
+  return httpHeaders(
+    rates.map(({ quota }) => quota),
+    options,
+  )(
+    refusal!.decision,
+    rates.map(({ decision }) => decision),
+  );
 }
 
 function tooLarge(limit: number): Response {

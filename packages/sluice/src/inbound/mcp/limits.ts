@@ -98,16 +98,16 @@ export function rulesOf(
     }
     add(`methods.${method}`, `the method ${method}`, limit, (call) => call.method === method);
   }
+  const named = new Set(Object.keys(tools).filter((tool) => tool !== "*"));
   for (const [tool, limit] of Object.entries(tools)) {
-    if (tool === "*")
-      add(
-        "tools.*",
-        "all other tools together",
-        limit,
-        (call) => call.method === "tools/call" && !Object.hasOwn(tools, call.tool ?? "*"),
-      );
-    else add(`tools.${tool}`, `the tool "${tool}"`, limit, (call) => call.tool === tool);
+    if (named.has(tool)) add(`tools.${tool}`, `the tool "${tool}"`, limit, (call) => call.tool === tool);
   }
+  add(
+    "tools.*",
+    named.size === 0 ? "all tools together" : "all other tools together",
+    tools["*"],
+    ({ method, tool }) => method === "tools/call" && !(tool !== undefined && named.has(tool)),
+  );
   return rules;
 }
 

@@ -111,6 +111,12 @@ describe("limits", () => {
     expect(sent[0].result.content[0].text).toContain("all other tools together may be used 2 per minute");
   });
 
+  it("count a call whose tool has no name, or the name of the wildcard, with the other tools", () => {
+    const { sent, receive } = setup({ tools: { a: "9/min", "*": "1/min" } });
+    for (const [id, name] of [7, "*", undefined].entries()) receive({ id, method: "tools/call", params: { name } });
+    expect(sent.map(({ id }) => id)).toEqual([1, 2]);
+  });
+
   it("shared by everyone hold over clients, the others per client", () => {
     const http = (clientId: string) => ({ authInfo: { clientId }, request: new Request("http://localhost/mcp") });
     const { sent, call } = setup({ tools: { a: ["2/min", { quota: "3/min", per: "everyone" }] } });
@@ -333,6 +339,32 @@ describe("limitFetch", () => {
       expect(await response.json()).toMatchObject({ id: 2, result: { isError: true, resultType: "complete" } });
       expect(bodies).toHaveLength(1);
     }
+  });
+
+  it("sends the fields of HTTP rate limits with a 429", async () => {
+    const { fetch } = limited({ tools: { echo: ["1/min", { concurrency: 9 }] }, global: "100/min", httpStatus: 429 });
+    await fetch(post(toolCall(1)));
+    const { headers } = await fetch(post(toolCall(2)));
+    expect(headers.get("ratelimit-policy")).toBe('"global.per-minute";q=100;w=60, "tools.echo.per-minute";q=1;w=60');
+    expect(headers.get("ratelimit")).toContain('"tools.echo.per-minute";r=0;t=60');
+    expect(headers.get("x-ratelimit-remaining")).toBe("0");
+  });
+
+  it("drops a waiting call when its session cancels it, and not when another does", async () => {
+    const clock = manualClock();
+    const { bodies, fetch } = limited({ tools: { echo: "1/2s" }, wait: true, store: memoryStore({ clock }) });
+    const session = (id: string) => ({ "mcp-session-id": id });
+    const cancel = { jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 2 } };
+    await fetch(post(toolCall(1)));
+    const waiting = fetch(post(toolCall(2), session("a")));
+    await clock.advance(0);
+    await fetch(post(cancel, session("b")));
+    await clock.advance(1_000);
+    expect(clock.pending).toBeGreaterThan(0);
+    await fetch(post(cancel, session("a")));
+    expect((await waiting).status).toBe(202);
+    expect(bodies.filter((body) => body.includes("tools/call"))).toHaveLength(1);
+    expect(clock.pending).toBe(0);
   });
 
   it("admits all requests of a batch or none, and answers each", async () => {
