@@ -14,14 +14,17 @@ const [limit, periodMs] = rates[outcome];
 const check = contender.create(limit, periodMs);
 
 /** What the last check answered: kept, so that no answer can be optimised away. */
-let answer: unknown;
+let kept: unknown;
 let at = 0;
 
 function repeat(check: Check, from: number, count: number): void {
+  let answer: unknown;
   for (let i = from; i < from + count; i++) answer = check(keys[order[i & mask]!]!);
+  kept = answer;
 }
 
 async function repeatAwaiting(check: Check, from: number, count: number): Promise<void> {
+  let answer: unknown;
   for (let i = from; i < from + count; i++) {
     try {
       answer = await check(keys[order[i & mask]!]!);
@@ -29,6 +32,7 @@ async function repeatAwaiting(check: Check, from: number, count: number): Promis
       answer = refusal;
     }
   }
+  kept = answer;
 }
 
 const run = contender.isAsync ? repeatAwaiting : repeat;
@@ -68,4 +72,4 @@ async function allowedShare(): Promise<number> {
 const count = await warmUp();
 answerQuestions((question) => (question === "batch" ? batch(count) : allowedShare()));
 
-export { answer };
+export { kept };

@@ -91,8 +91,9 @@ class TokenBucket implements Algorithm {
       cells[offset] = debt;
       cells[offset + 1] = now;
     }
+    const room = depth - debt;
     answer.allowed = allowed;
-    answer.remaining = debt < depth ? Math.floor((depth - debt) / this.#unit) : 0;
+    answer.remaining = room >= this.#unit ? Math.floor(room / this.#unit) : 0;
     answer.retryAfter = retryAfter;
     answer.resetAfter = Math.ceil(debt / this.#drain);
     answer.receipt = now + answer.resetAfter;

@@ -111,7 +111,7 @@ class QuotaLimiter implements Limiter<Timing> {
 
   consume(key: Keys, cost = 1): any {
     if (this.#line !== undefined && typeof key === "string" && this.#blockLine!.isEmpty()) {
-      if (key === "") throw emptyKey(key);
+      if (key.length === 0) throw emptyKey(key);
       if (!(cost >= 0 && Number.isSafeInteger(cost))) throw badCost(cost);
       const { allowed, remaining, retryAfter, resetAfter } = this.#line.take(key, cost);
       return {
