@@ -1,4 +1,4 @@
-import type { AuthInfoLike, JsonRpcRequest } from "./types.ts";
+import type { AuthInfoLike, HeadersLike, JsonRpcRequest, WireMessage } from "./types.ts";
 
 /** A request that a client makes of a server, and what is known about who makes it. */
 export interface McpCall {
@@ -28,12 +28,12 @@ export function callOf({ method, params = {} }: JsonRpcRequest, origin: Origin):
 }
 
 /** A request: it has a method and an id, so it wants an answer. Everything else is never gated. */
-export function isRequest(message: any): message is JsonRpcRequest {
+export function isRequest(message: WireMessage): message is JsonRpcRequest {
   return typeof message === "object" && message !== null && typeof message.method === "string" && message.id != null;
 }
 
 /** `headers` in whichever form the SDK hands them on. */
-export function toHeaders(headers: any): Headers | undefined {
+export function toHeaders(headers: HeadersLike): Headers | undefined {
   if (headers === undefined || headers === null || typeof headers.get === "function") return headers ?? undefined;
   const entries = Object.entries<string | string[] | undefined>(headers).flatMap(([name, value]) =>
     [value ?? []].flat().map((one): [string, string] => [name, one]),

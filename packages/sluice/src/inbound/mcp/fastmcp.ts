@@ -2,14 +2,7 @@ import { clientContext } from "../client-context.ts";
 import type { Origin } from "./call.ts";
 import { createMcpGate } from "./gate.ts";
 import type { McpRateLimitOptions } from "./options.ts";
-import type { JsonRpcRequest, ToolContext } from "./types.ts";
-
-/** What is needed of a server of the TypeScript FastMCP. */
-export interface FastMcpLike {
-  addTool(tool: any): void;
-  addTools(tools: any[]): void;
-  start(options?: any): Promise<void>;
-}
+import type { FastMcpLike, FastMcpTool, JsonRpcRequest, ToolContext } from "./types.ts";
 
 export type FastMcpRateLimitOptions = Pick<
   McpRateLimitOptions,
@@ -29,7 +22,7 @@ export function rateLimit<S extends FastMcpLike>(server: S, options: FastMcpRate
   const gate = createMcpGate(options);
   let isStdio = false;
 
-  const limited = (tool: any) => ({
+  const limited = (tool: FastMcpTool) => ({
     ...tool,
     async execute(args: unknown, context: ToolContext) {
       const request: JsonRpcRequest = {
@@ -40,7 +33,8 @@ export function rateLimit<S extends FastMcpLike>(server: S, options: FastMcpRate
       };
       const admission = await gate.admit([request], originOf(context, isStdio), context?.signal);
       if (admission.refusal !== undefined) {
-        const { resultType: _, ...result } = (gate.refuse(request, admission.refusal) as { result: any }).result;
+        const { resultType: _, ...result } = (gate.refuse(request, admission.refusal) as { result: FastMcpTool })
+          .result;
         return result;
       }
       try {

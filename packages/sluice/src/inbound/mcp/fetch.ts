@@ -5,7 +5,7 @@ import { watchAnswers, whenRead } from "./answer-stream.ts";
 import type { Origin } from "./call.ts";
 import { createMcpGate, failed, type McpGate, requestsIn } from "./gate.ts";
 import type { McpRateLimitOptions } from "./options.ts";
-import type { FetchLike, JsonRpcRequest } from "./types.ts";
+import type { FetchContext, FetchLike, JsonRpcRequest } from "./types.ts";
 import { waitingRequests } from "./waiting-requests.ts";
 
 export interface LimitFetchOptions extends McpRateLimitOptions {
@@ -36,7 +36,7 @@ export function limitFetch<F extends FetchLike>(handler: F, options: LimitFetchO
   const gate = createMcpGate(options);
   const waiting = waitingRequests();
 
-  const limited = async (request: Request, context: any = {}): Promise<Response> => {
+  const limited = async (request: Request, context: FetchContext = {}): Promise<Response> => {
     if (request.method !== "POST") return handler(request, context);
     const body = context.parsedBody ?? (await readBody(request, maxBodyBytes));
     if (body === TOO_LARGE) return tooLarge(maxBodyBytes);

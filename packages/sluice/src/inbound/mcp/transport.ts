@@ -3,7 +3,7 @@ import { clientContext } from "../client-context.ts";
 import type { Admission } from "./admission.ts";
 import { isRequest, type Origin, toHeaders } from "./call.ts";
 import { failed, type McpGate } from "./gate.ts";
-import type { JsonRpcRequest, TransportLike } from "./types.ts";
+import type { JsonRpcRequest, MessageExtra, TransportCallback, TransportLike, WireMessage } from "./types.ts";
 
 /** A request on its way through the gate and the server. */
 interface Passing {
@@ -29,7 +29,7 @@ export function gateTransport<T extends TransportLike>(transport: T, gate: McpGa
   const passing = new Map<string | number, Passing>();
   const send = transport.send.bind(transport);
 
-  transport.send = (message: any, options?: any) => {
+  transport.send = (message: WireMessage, options?: unknown) => {
     const isResponse = message?.id !== undefined && message.method === undefined;
     const entry = isResponse ? passing.get(message.id) : undefined;
     if (entry?.admission !== undefined) {
@@ -42,7 +42,7 @@ export function gateTransport<T extends TransportLike>(transport: T, gate: McpGa
     return send(message, options);
   };
 
-  function receive(deliver: () => void, request: JsonRpcRequest, extra: any): void {
+  function receive(deliver: () => void, request: JsonRpcRequest, extra: MessageExtra): void {
     const entry: Passing = {
       request,
       origin: originOf(extra, transport, connection),
@@ -96,7 +96,7 @@ export function gateTransport<T extends TransportLike>(transport: T, gate: McpGa
    * runs may go on running, so its place stays taken until its lease ends: else a client could run
    * any number of calls at once by cancelling them.
    */
-  function isDropped(message: any): boolean {
+  function isDropped(message: WireMessage): boolean {
     if (message?.method !== "notifications/cancelled") return false;
     const entry = passing.get(message.params?.requestId);
     if (entry === undefined) return false;
@@ -113,7 +113,7 @@ export function gateTransport<T extends TransportLike>(transport: T, gate: McpGa
     transport,
     "onmessage",
     (next) =>
-      function (this: unknown, message: any, extra: any) {
+      function (this: unknown, message: WireMessage, extra: MessageExtra) {
         if (isRequest(message)) receive(() => next.call(this, message, extra), message, extra);
         else if (!isDropped(message)) next.call(this, message, extra);
       },
@@ -142,7 +142,7 @@ export function gateTransport<T extends TransportLike>(transport: T, gate: McpGa
 function intercept<T extends TransportLike>(
   transport: T,
   name: "onmessage" | "onclose",
-  wrap: (next: any) => any,
+  wrap: (next: TransportCallback) => TransportCallback,
 ): void {
   const inherited = accessorOf(transport, name);
   let own = transport[name];
@@ -164,7 +164,7 @@ function accessorOf(object: object, name: string): Required<Pick<PropertyDescrip
 }
 
 /** What SDK v1 (`requestInfo`) and v2 (`request`) say about the request behind a message. Without one, the connection is the client. */
-function originOf(extra: any, { sessionId }: TransportLike, connection: string): Origin {
+function originOf(extra: MessageExtra, { sessionId }: TransportLike, connection: string): Origin {
   const http = extra?.request ?? extra?.requestInfo;
   if (http === undefined) return { authInfo: extra?.authInfo, connection };
   return { authInfo: extra.authInfo, headers: toHeaders(http.headers), address: clientContext.address(), sessionId };

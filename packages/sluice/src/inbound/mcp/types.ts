@@ -7,6 +7,31 @@ export interface JsonRpcRequest {
   readonly params?: Readonly<Record<string, any>>;
 }
 
+/** A message as a transport delivers it: whatever the other side sent. */
+export type WireMessage = any;
+
+/** What an SDK says beside a message: where it came from. */
+export type MessageExtra = any;
+
+/** What a tool of FastMCP is, and what it answers. */
+export type FastMcpTool = any;
+
+/** What a host passes beside a request. */
+export type FetchContext = any;
+
+/** Header fields in one of the forms of the SDKs: `Headers`, or an object of names and values. */
+export type HeadersLike = any;
+
+/** What is needed of a server of the TypeScript FastMCP. */
+export interface FastMcpLike {
+  addTool(tool: any): void;
+  addTools(tools: any[]): void;
+  start(options?: any): Promise<void>;
+}
+
+/** A callback of a transport, whatever it takes. */
+export type TransportCallback = any;
+
 /** What a verified token says, as the SDK's authentication middleware passes it on. */
 export interface AuthInfoLike {
   readonly clientId?: string | undefined;

@@ -1,4 +1,4 @@
-import type { JsonRpcRequest } from "./types.ts";
+import type { JsonRpcRequest, WireMessage } from "./types.ts";
 
 /** Requests of sessions that wait to be admitted, so that a cancellation finds them. */
 export interface WaitingRequests {
@@ -35,7 +35,7 @@ export function waitingRequests(): WaitingRequests {
       };
     },
     drop(sessionId, messages) {
-      for (const message of messages as readonly any[]) {
+      for (const message of messages as readonly WireMessage[]) {
         if (message?.method !== "notifications/cancelled") continue;
         waiting
           .get(keyOf(sessionId, message.params?.requestId))
