@@ -16,7 +16,8 @@ export interface HttpHeaderOptions {
 }
 
 /**
- * Header fields for one call: names and values in turn, the form that `writeHead` takes.
+ * Header fields for one call: names and values in turn, the form that `writeHead` takes. Names are in
+ * lower case, as HTTP/2 wants them; and `setHeader` takes half as long for such.
  *
  * @param decision the binding one.
  * @param decisions one for each quota, in their order; a block may follow.
@@ -43,17 +44,17 @@ export function httpHeaders(
   return (decision, decisions) => {
     const list: string[] = [];
     if (!decision.allowed) {
-      if (decision.retryAfterMs !== Infinity) list.push("Retry-After", `${secondsUntil(decision)}`);
+      if (decision.retryAfterMs !== Infinity) list.push("retry-after", `${secondsUntil(decision)}`);
       if (decision.degraded) return list;
     }
     addDraft?.(list, decision, decisions);
     if (legacyHeaders && isBounded(decision)) {
       list.push(
-        "X-RateLimit-Limit",
+        "x-ratelimit-limit",
         `${integer(decision.limit)}`,
-        "X-RateLimit-Remaining",
+        "x-ratelimit-remaining",
         `${integer(decision.remaining)}`,
-        "X-RateLimit-Reset",
+        "x-ratelimit-reset",
         `${secondsUntil(decision)}`,
       );
     }
@@ -88,7 +89,7 @@ function draft11(quotas: readonly Quota[]): DraftWriter {
       limits = limits === "" ? item : `${limits}, ${item}`;
     }
     if (limits === "") return;
-    list.push("RateLimit", limits, "RateLimit-Policy", isBlock(decision) ? blocked : policy);
+    list.push("ratelimit", limits, "ratelimit-policy", isBlock(decision) ? blocked : policy);
   };
 }
 
@@ -99,9 +100,9 @@ function draft7(quotas: readonly Quota[]): DraftWriter {
     if (!isBounded(decision)) return;
     const { limit, remaining } = decision;
     list.push(
-      "RateLimit",
+      "ratelimit",
       `limit=${integer(limit)}, remaining=${integer(remaining)}, reset=${secondsUntil(decision)}`,
-      "RateLimit-Policy",
+      "ratelimit-policy",
       policy,
     );
   };
@@ -113,13 +114,13 @@ function draft6(quotas: readonly Quota[]): DraftWriter {
   return (list, decision) => {
     if (!isBounded(decision)) return;
     list.push(
-      "RateLimit-Limit",
+      "ratelimit-limit",
       `${integer(decision.limit)}`,
-      "RateLimit-Remaining",
+      "ratelimit-remaining",
       `${integer(decision.remaining)}`,
-      "RateLimit-Reset",
+      "ratelimit-reset",
       `${secondsUntil(decision)}`,
-      "RateLimit-Policy",
+      "ratelimit-policy",
       policy,
     );
   };

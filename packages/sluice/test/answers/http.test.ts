@@ -29,17 +29,17 @@ describe("header fields", () => {
     const day = decided({ quota: "per-hour", limit: 2000, remaining: 1450, resetAfterMs: 3_000_000 });
     const list = httpHeaders([perMinute(60), perHour(2000)])(refused(), [refused(), day]);
     expect(list).toEqual([
-      "Retry-After",
+      "retry-after",
       "20",
-      "RateLimit",
+      "ratelimit",
       '"per-minute";r=0;t=20, "per-hour";r=1450;t=3000',
-      "RateLimit-Policy",
+      "ratelimit-policy",
       '"per-minute";q=60;w=60, "per-hour";q=2000;w=3600',
-      "X-RateLimit-Limit",
+      "x-ratelimit-limit",
       "60",
-      "X-RateLimit-Remaining",
+      "x-ratelimit-remaining",
       "0",
-      "X-RateLimit-Reset",
+      "x-ratelimit-reset",
       "20",
     ]);
   });
@@ -47,15 +47,15 @@ describe("header fields", () => {
   it("never say 0 or a past time on a refusal", () => {
     const one = refused({ retryAfterMs: 1, resetAfterMs: 1 });
     const map = fields(httpHeaders([perMinute(60)])(one, [one]));
-    expect(map.get("Retry-After")).toBe("1");
-    expect(map.get("RateLimit")).toBe('"per-minute";r=0;t=1');
+    expect(map.get("retry-after")).toBe("1");
+    expect(map.get("ratelimit")).toBe('"per-minute";r=0;t=1');
   });
 
   it("have no Retry-After for a cost that can never pass", () => {
     const never = refused({ remaining: 60, retryAfterMs: Infinity, resetAfterMs: 0 });
     const map = fields(httpHeaders([perMinute(60)])(never, [never]));
-    expect(map.has("Retry-After")).toBe(false);
-    expect(map.get("RateLimit")).toBe('"per-minute";r=60;t=1');
+    expect(map.has("retry-after")).toBe(false);
+    expect(map.get("ratelimit")).toBe('"per-minute";r=60;t=1');
   });
 
   it("state windows in whole seconds, never more generous than the quota", () => {
@@ -65,7 +65,7 @@ describe("header fields", () => {
       perSecond(10, { burst: 35, name: "c" }),
     ];
     const one = decided({ quota: "a" });
-    expect(fields(httpHeaders(quotas)(one, [one])).get("RateLimit-Policy")).toBe(
+    expect(fields(httpHeaders(quotas)(one, [one])).get("ratelimit-policy")).toBe(
       '"a";q=3;w=2, "b";q=5;w=1, "c";q=35;w=4',
     );
   });
@@ -78,8 +78,8 @@ describe("header fields", () => {
     for (const headers of ["draft-7", "draft-6"] as const)
       expect(httpHeaders([unlimited], { headers })(free, [free])).toEqual([]);
     const both = fields(httpHeaders([perMinute(60), unlimited])(decided(), [decided(), free]));
-    expect(both.get("RateLimit")).toBe('"per-minute";r=12;t=20');
-    expect(both.get("RateLimit-Policy")).toBe('"per-minute";q=60;w=60');
+    expect(both.get("ratelimit")).toBe('"per-minute";r=12;t=20');
+    expect(both.get("ratelimit-policy")).toBe('"per-minute";q=60;w=60');
   });
 
   it("refuse an unknown draft", () => {
@@ -113,15 +113,15 @@ describe("header fields", () => {
         );
         const map = fields(httpHeaders(quotas, { headers })(decisions[0]!, decisions));
         for (const [field, value] of map) {
-          if (field === "RateLimit-Policy" || (field === "RateLimit" && headers === "draft-11")) {
+          if (field === "ratelimit-policy" || (field === "ratelimit" && headers === "draft-11")) {
             for (const [, parameters] of parseList(value)) expect([...parameters.values()].every(isCount)).toBe(true);
-          } else if (field === "RateLimit") {
+          } else if (field === "ratelimit") {
             expect([...parseDictionary(value).values()].every(([count]) => isCount(count))).toBe(true);
           } else {
             expect(isCount(parseItem(value)[0])).toBe(true);
           }
         }
-        if (map.has("Retry-After")) expect(Number(map.get("Retry-After"))).toBeGreaterThanOrEqual(1);
+        if (map.has("retry-after")) expect(Number(map.get("retry-after"))).toBeGreaterThanOrEqual(1);
       }),
       { numRuns: 10_000 },
     );
@@ -167,6 +167,6 @@ describe("problem documents", () => {
       status: 503,
       title: "Temporary Reduced Capacity",
     });
-    expect(httpHeaders(quotas)(outage, [outage])).toEqual(["Retry-After", "20"]);
+    expect(httpHeaders(quotas)(outage, [outage])).toEqual(["retry-after", "20"]);
   });
 });

@@ -12,11 +12,9 @@ export function setHeaders(response: NodeResponse, headers: readonly string[]): 
   for (let i = 0; i < headers.length; i += 2) response.setHeader(headers[i]!, headers[i + 1]!);
 }
 
-/** Answer with a problem document; the header fields of the ruling are set already. */
+/** Answer with a problem document; the header fields of the ruling are set already. Node adds the length itself. */
 export function sendProblem(response: NodeResponse, problem: RateLimitProblem): void {
-  const body = JSON.stringify(problem);
   response.statusCode = problem.status;
-  response.setHeader("Content-Type", PROBLEM_TYPE);
-  response.setHeader("Content-Length", `${new TextEncoder().encode(body).length}`);
-  response.end(body);
+  response.setHeader("content-type", PROBLEM_TYPE);
+  response.end(JSON.stringify(problem));
 }
