@@ -68,11 +68,12 @@ export class WaitingLine<T> {
     return new Promise((resolve, reject) => {
       const { clock, maxWaiting } = this.#options;
       const leave = () => waiter.settle({ error: signal!.reason });
-      const cancelDeadline = maxWaitMs === Infinity ? () => {} : clock.after(maxWaitMs, () => this.#due(waiter));
+      const isTimed = maxWaitMs > 0 && maxWaitMs < Infinity;
+      const cancelDeadline = isTimed ? clock.after(maxWaitMs, () => this.#due(waiter)) : () => {};
       const waiter: Waiter<T> = {
         cost,
         deadline: clock.elapsed() + maxWaitMs * 1000,
-        isDue: false,
+        isDue: maxWaitMs === 0,
         settle: (outcome) => {
           const wasFirst = this.#first === waiter;
           if (!this.#waiters.delete(waiter)) return;
@@ -88,6 +89,7 @@ export class WaitingLine<T> {
       this.#waiters.add(waiter);
       if (this.#first === waiter) this.#next();
       else if (isFull) this.#refuse(waiter);
+      else if (waiter.isDue) this.#due(waiter);
       else if (this.#options.isExact) this.#foresee(waiter, (decision) => this.#isTooLate(waiter, decision));
     });
   }
@@ -102,11 +104,14 @@ export class WaitingLine<T> {
     return this.#waiters.values().next().value;
   }
 
-  /** What comes back at the very deadline is in time: the first in line tries once more, the others leave. */
+  /**
+   * What comes back at the very deadline is in time: the first in line tries once more. The others
+   * stay while the line moves, and leave when the first one has to wait.
+   */
   #due(waiter: Waiter<T>): void {
     waiter.isDue = true;
     if (this.#first === waiter) this.#next();
-    else this.#refuse(waiter);
+    else if (!this.#isAsking) this.#refuse(waiter);
   }
 
   /** Whoever is too late, or one too many, leaves with the time that was foreseen for him. */
@@ -171,6 +176,7 @@ export class WaitingLine<T> {
       waiter.settle({ error: new RateLimitError(decision) });
     } else {
       this.#cancelTimer = this.#options.clock.after(decision.retryAfterMs, () => this.#next());
+      for (const other of this.#waiters) if (other.isDue) this.#refuse(other);
     }
   }
 
