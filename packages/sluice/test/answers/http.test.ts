@@ -3,7 +3,7 @@ import { type Decision, perHour, perMinute, perPeriod, perSecond, quota, tokenBu
 import { parseDictionary, parseItem, parseList } from "structured-headers";
 import { describe, expect, it } from "vitest";
 import { httpHeaders, type RateLimitDraft } from "../../src/answers/http.ts";
-import { rateLimitProblem } from "../../src/answers/problem.ts";
+import { problemBody, rateLimitProblem } from "../../src/answers/problem.ts";
 
 const decided = (changes: Partial<Decision> = {}): Decision => ({
   allowed: true,
@@ -159,6 +159,22 @@ describe("problem documents", () => {
       "per-minute",
       "per-hour",
     ]);
+  });
+
+  it("are the JSON that anybody would make of them", () => {
+    const quotas = [
+      quota({
+        name: "odd",
+        text: 'a "text" with \\ and \n, and ü',
+        periodMs: 1,
+        algorithm: tokenBucket({ limit: 1, periodMs: 1 }),
+      }),
+    ];
+    for (const changes of [{}, { remaining: 3 }, { retryAfterMs: Infinity }, { limit: Infinity }, { degraded: true }]) {
+      const decision = refused({ quota: "odd", ...changes });
+      const problem = rateLimitProblem(quotas, decision, [decision, refused(), decided()]);
+      expect(problemBody(problem)).toBe(JSON.stringify(problem));
+    }
   });
 
   it("an outage is not the client's fault: 503", () => {

@@ -1,4 +1,4 @@
-import { PROBLEM_TYPE } from "../../answers/problem.ts";
+import { PROBLEM_TYPE, problemBody } from "../../answers/problem.ts";
 import { isPromise } from "../../limiter/reply.ts";
 import { createGuard, type GuardHost, type GuardOptions, type Refusal, type Ruling } from "./guard.ts";
 import type {
@@ -75,7 +75,7 @@ function hookOf<Q extends FastifyRequest>(options: FastifyRateLimitOptions<Q>): 
     for (let i = 0; i < headers.length; i += 2) reply.header(headers[i]!, headers[i + 1]!);
     if (problem === undefined) return done();
     reply.code(problem.status);
-    if (onRefused === undefined) return void reply.header("content-type", PROBLEM_TYPE).send(JSON.stringify(problem));
+    if (onRefused === undefined) return void reply.header("content-type", PROBLEM_TYPE).send(problemBody(problem));
     const payload: unknown = onRefused({ ...ruling, problem }, request, reply);
     const answer = (given: unknown) => {
       if (given !== undefined && given !== reply && !reply.sent) reply.send(given);

@@ -1,4 +1,4 @@
-import { PROBLEM_TYPE } from "../../answers/problem.ts";
+import { PROBLEM_TYPE, problemBody } from "../../answers/problem.ts";
 import { createGuard, type GuardHost, type GuardOptions, type Refusal, type Ruling } from "./guard.ts";
 import type { HonoContext } from "./types.ts";
 
@@ -38,7 +38,7 @@ export function rateLimit<C extends HonoContext = HonoContext>(
       return undefined;
     }
     if (onRefused === undefined)
-      return context.body(JSON.stringify(problem), problem.status, { "Content-Type": PROBLEM_TYPE });
+      return context.body(problemBody(problem), problem.status, { "Content-Type": PROBLEM_TYPE });
     context.res = await onRefused({ ...ruling, problem }, context);
     keepHeaders(context, headers);
     return undefined;

@@ -1,4 +1,4 @@
-import { PROBLEM_TYPE, type RateLimitProblem } from "../../answers/problem.ts";
+import { PROBLEM_TYPE, problemBody, type RateLimitProblem } from "../../answers/problem.ts";
 import type { GuardHost } from "./guard.ts";
 import type { NodeRequest, NodeResponse } from "./types.ts";
 
@@ -16,5 +16,5 @@ export function setHeaders(response: NodeResponse, headers: readonly string[]): 
 export function sendProblem(response: NodeResponse, problem: RateLimitProblem): void {
   response.statusCode = problem.status;
   response.setHeader("content-type", PROBLEM_TYPE);
-  response.end(JSON.stringify(problem));
+  response.end(problemBody(problem));
 }

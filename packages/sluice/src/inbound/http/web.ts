@@ -1,4 +1,4 @@
-import { PROBLEM_TYPE, type RateLimitProblem } from "../../answers/problem.ts";
+import { PROBLEM_TYPE, problemBody, type RateLimitProblem } from "../../answers/problem.ts";
 import { createGuard, type GuardHost, type GuardOptions, type Refusal, type Ruling } from "./guard.ts";
 import type { RestOf, WebHandler } from "./types.ts";
 
@@ -52,7 +52,7 @@ const webHost: GuardHost<Request, unknown> = {
 const isRefusal = (ruling: Ruling): ruling is Refusal => ruling.problem !== undefined;
 
 function problemResponse(problem: RateLimitProblem): Response {
-  return new Response(JSON.stringify(problem), { status: problem.status, headers: { "Content-Type": PROBLEM_TYPE } });
+  return new Response(problemBody(problem), { status: problem.status, headers: { "Content-Type": PROBLEM_TYPE } });
 }
 
 /** The response with these header fields, except those that it has from a limit further in. */
