@@ -7,14 +7,14 @@ export function wholeNumber(name: string, value: unknown, least: number): number
 /** What a counter that is forced beyond its limit stops at: no state ever holds more than a safe integer. */
 export const MAX_UNITS = Number.MAX_SAFE_INTEGER;
 
-/** 142 years in microseconds: the sum of a time and such a period is a safe integer. */
-const MAX_PERIOD = 2 ** 52;
+/** 71 years in microseconds: sums of times, and a bucket of one unit per such a period, are exact. */
+const MAX_PERIOD = 2 ** 51;
 
 /** A duration of at least a microsecond as whole microseconds; otherwise an error that names it. */
 export function wholeMicroseconds(name: string, ms: unknown): number {
   const micros = typeof ms === "number" ? Math.round(ms * 1000) : Number.NaN;
   if (micros >= 1 && micros <= MAX_PERIOD) return micros;
-  throw new RangeError(`${name} must be a number of milliseconds from 0.001 to 142 years, but it is ${shown(ms)}.`);
+  throw new RangeError(`${name} must be a number of milliseconds from 0.001 to 71 years, but it is ${shown(ms)}.`);
 }
 
 /** A value as an error message shows it: short, and telling 3 from "3". */
