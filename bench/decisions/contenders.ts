@@ -11,17 +11,17 @@ export type Check = (key: string) => unknown;
 export interface Contender {
   /** Whether its answer is a promise. */
   readonly isAsync: boolean;
-  create(limit: number, periodMs: number): Check;
+  create(limit: number, periodMs: number, maxKeys?: number): Check;
   /** Whether the call was let through, if it did not throw: looked at outside of the measured loops. */
   isAllowed(answer: any, limit: number): boolean;
 }
 
 /** Room for every key of the largest scene: nobody measures the overflow key. */
-const maxKeys = 2_000_000;
+const ENOUGH_KEYS = 2_000_000;
 
 const sluice = (options: { burst?: boolean }): Contender => ({
   isAsync: false,
-  create(limit, periodMs) {
+  create(limit, periodMs, maxKeys = ENOUGH_KEYS) {
     const quota = perPeriod(limit, periodMs, options.burst ? { burst: limit } : {});
     const limiter = createLimiter({ quota, store: memoryStore({ maxKeys }) });
     return (key) => limiter.consume(key);

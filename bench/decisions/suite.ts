@@ -46,14 +46,18 @@ async function round(scene: SceneName): Promise<Record<string, DecisionFigures>>
   const workers = new Map<string, Worker>();
   try {
     const script = new URL("contender-process.ts", import.meta.url);
-    for (const { name, outcome } of runners) {
-      workers.set(idOf(name, outcome), await startWorker(script, [name, scene, outcome]));
-    }
+    const started = await Promise.allSettled(
+      runners.map(async ({ name, outcome }) => {
+        workers.set(idOf(name, outcome), await startWorker(script, [name, scene, outcome]));
+      }),
+    );
+    for (const one of started) if (one.status === "rejected") throw one.reason;
     const ns: Record<string, number[]> = {};
     for (let turn = 0; turn < TURNS; turn++) {
-      for (const [id, worker] of workers) {
+      for (const { name, outcome } of runners) {
+        const id = idOf(name, outcome);
         ns[id] ??= [];
-        ns[id].push(await worker.ask("batch"));
+        ns[id].push(await workers.get(id)!.ask("batch"));
       }
     }
     const entries = runners.map(async ({ name, outcome }) => {
