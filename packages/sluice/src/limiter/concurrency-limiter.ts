@@ -113,16 +113,16 @@ class LeaseLimiter implements ConcurrencyLimiter<Timing> {
     return { ledger: this.#ledger, key, cost, receipt: leaseName() };
   }
 
-  acquire(key: string, cost = 1): any {
+  acquire(key: string, cost = 1): Reply<Timing, Lease> {
     const demand = this.demand(key, cost);
     return chain(this.#take(demand, Mode.take), (decision) => this.#lease(demand, decision));
   }
 
-  peek(key: string, cost = 1): any {
+  peek(key: string, cost = 1): Reply<Timing, Decision> {
     return this.#take(this.demand(key, cost), Mode.peek);
   }
 
-  async wait(key: string, options: WaitOptions = {}): Promise<any> {
+  async wait(key: string, options: WaitOptions = {}): Promise<Lease> {
     milliseconds("maxWaitMs", options.maxWaitMs ?? Infinity, 0);
     this.demand(key, options.cost);
     options.signal?.throwIfAborted();
@@ -149,7 +149,7 @@ class LeaseLimiter implements ConcurrencyLimiter<Timing> {
     this.#lines.get(key)?.wake();
   }
 
-  #take(demand: Demand, mode: Mode): Awaitable<Decision> {
+  #take(demand: Demand, mode: Mode): Reply<Timing, Decision> {
     return chain(this.store.take([demand], { mode }), ([taken]) => decisionOf(this.quota, taken!));
   }
 

@@ -109,7 +109,7 @@ class QuotaLimiter implements Limiter<Timing> {
     }
   }
 
-  consume(key: Keys, cost = 1): any {
+  consume(key: Keys, cost = 1): Reply<Timing, Decision> {
     if (this.#line !== undefined && typeof key === "string" && this.#blockLine!.isEmpty()) {
       if (key.length === 0) throw emptyKey(key);
       if (!(cost >= 0 && Number.isSafeInteger(cost))) throw badCost(cost);
@@ -127,27 +127,27 @@ class QuotaLimiter implements Limiter<Timing> {
     return chain(this.reserve(key, cost), ({ decision }) => decision);
   }
 
-  peek(key: Keys, cost = 1): any {
+  peek(key: Keys, cost = 1): Reply<Timing, Decision> {
     return this.#foresee(key, cost, []);
   }
 
-  refund(key: Keys, cost = 1): any {
+  refund(key: Keys, cost = 1): Reply<Timing, void> {
     const demands = this.#quotaClaims(key, cost).map(({ demand }) => ({ ...demand, cost: -cost }));
     return chain(this.store.take(demands), () => undefined);
   }
 
-  reset(key: Keys): any {
+  reset(key: Keys): Reply<Timing, void> {
     return chain(this.store.forget(this.#accounts(key)), () => undefined);
   }
 
-  block(key: Keys, forMs: number): any {
+  block(key: Keys, forMs: number): Reply<Timing, void> {
     const cost = Math.ceil(milliseconds("forMs", forMs, 0) * 1000);
     if (!Number.isSafeInteger(cost)) throw new RangeError(`forMs must be below 285 years, but it is ${shown(forMs)}.`);
     const demands = keysOf(key).map((one) => ({ ledger: this.#blocks, key: one, cost }));
     return chain(this.store.take(demands, { mode: Mode.force }), () => undefined);
   }
 
-  reserve(key: Keys, cost = 1): any {
+  reserve(key: Keys, cost = 1): Reply<Timing, Reservation> {
     return chain(reserve(this.store, this.claims(key, cost)), (reservation) => {
       this.#announce?.(key, cost, reservation.decision);
       return reservation;
@@ -159,7 +159,7 @@ class QuotaLimiter implements Limiter<Timing> {
     milliseconds("maxWaitMs", maxWaitMs, 0);
     this.#quotaClaims(key, cost);
     options.signal?.throwIfAborted();
-    const line = typeof key === "string" ? key : JSON.stringify(key);
+    const line = JSON.stringify(key);
     let waiting = this.#lines.get(line);
     if (waiting === undefined) {
       waiting = this.#newLine(key, () => this.#lines.delete(line));
@@ -201,7 +201,7 @@ class QuotaLimiter implements Limiter<Timing> {
     });
   }
 
-  #foresee(key: Keys, cost: number, ahead: readonly number[]): any {
+  #foresee(key: Keys, cost: number, ahead: readonly number[]): Reply<Timing, Decision> {
     const claims = this.claims(key, cost);
     const taken = this.store.take(
       claims.map(({ demand }) => demand),

@@ -9,9 +9,13 @@ export type Reply<M extends Timing, T> = M extends "sync" ? T : Promise<T>;
 /** The store of a limiter that answers so. */
 export type StoreFor<M extends Timing> = M extends "sync" ? SyncStore : Store;
 
-/** Go on with a value now, or when it is there: what keeps decisions in memory synchronous. (Never named `then`: a module that exports that cannot be imported dynamically.) */
-export function chain<T, R>(value: Awaitable<T>, next: (value: T) => Awaitable<R>): Awaitable<R> {
-  return isPromise(value) ? value.then(next) : next(value);
+/**
+ * Go on with a value now, or when it is there: what keeps decisions in memory synchronous.
+ *
+ * (Not named `then`: a module that exports that cannot be imported dynamically.)
+ */
+export function chain<T, R>(value: Awaitable<T>, next: (value: T) => Awaitable<R>): Reply<Timing, R> {
+  return (isPromise(value) ? value.then(next) : next(value)) as Reply<Timing, R>;
 }
 
 export function isPromise<T>(value: Awaitable<T>): value is PromiseLike<T> {

@@ -31,12 +31,12 @@ export interface LimitFetchOptions extends McpRateLimitOptions {
  * const handler = createMcpHandler(() => createServer());
  * const fetch = limitFetch(handler.fetch, { tools: { search: "10/min" } });
  */
-export function limitFetch<F extends FetchLike>(handler: F, options: LimitFetchOptions): F {
+export function limitFetch(handler: FetchLike, options: LimitFetchOptions): FetchLike {
   const { httpStatus = 200, maxBodyBytes = 4 * 1024 * 1024, address } = options;
   const gate = createMcpGate(options);
   const waiting = waitingRequests();
 
-  const limited = async (request: Request, context: FetchContext = {}): Promise<Response> => {
+  return async (request: Request, context: FetchContext = {}): Promise<Response> => {
     if (request.method !== "POST") return handler(request, context);
     const body = context.parsedBody ?? (await readBody(request, maxBodyBytes));
     if (body === TOO_LARGE) return tooLarge(maxBodyBytes);
@@ -70,7 +70,6 @@ export function limitFetch<F extends FetchLike>(handler: F, options: LimitFetchO
     }
     return served(gate, admission, requests, origin, () => handler(request, context));
   };
-  return limited as F;
 }
 
 /** Run the handler, and give places back when the client has its answer. */
