@@ -31,24 +31,39 @@ export function rateLimit<C extends HonoContext = HonoContext>(
       return undefined;
     }
     const { headers, problem } = ruling as Ruling;
-    for (let i = 0; i < headers.length; i += 2) context.header(headers[i]!, headers[i + 1]!);
+    const isNode = setOnNode(context, headers);
+    if (!isNode) setOnContext(context, headers);
     if (problem === undefined) {
       await next();
-      keepHeaders(context, headers);
+      if (!isNode) keepHeaders(context, headers);
       return undefined;
     }
     if (onRefused === undefined)
       return context.body(problemBody(problem), problem.status, { "Content-Type": PROBLEM_TYPE });
     context.res = await onRefused({ ...ruling, problem }, context);
-    keepHeaders(context, headers);
+    if (!isNode) keepHeaders(context, headers);
     return undefined;
   };
 }
 
+/**
+ * On `@hono/node-server` the fields go straight to the response of Node: whatever becomes of Hono's,
+ * they stay, and a response without a `Headers` object costs half as much (see `bench/`).
+ */
+function setOnNode({ env }: HonoContext, headers: readonly string[]): boolean {
+  const outgoing = env?.outgoing;
+  if (typeof outgoing?.setHeader !== "function" || outgoing.headersSent) return false;
+  for (let i = 0; i < headers.length; i += 2) outgoing.setHeader(headers[i], headers[i + 1]);
+  return true;
+}
+
+function setOnContext(context: HonoContext, headers: readonly string[]): void {
+  for (let i = 0; i < headers.length; i += 2) context.header(headers[i]!, headers[i + 1]!);
+}
+
 /** A response that was not made through the context has lost what was set there before. */
 function keepHeaders(context: HonoContext, headers: readonly string[]): void {
-  if (headers.length === 0 || context.res.headers.has(headers[0]!)) return;
-  for (let i = 0; i < headers.length; i += 2) context.header(headers[i]!, headers[i + 1]!);
+  if (headers.length > 0 && !context.res.headers.has(headers[0]!)) setOnContext(context, headers);
 }
 
 const honoHost: GuardHost<HonoContext, unknown> = {
