@@ -1,6 +1,6 @@
 import { isPromise } from "../../limiter/reply.ts";
 import { createGuard, type GuardOptions, type Refusal, type Ruling } from "./guard.ts";
-import { nodeHost, sendProblem, setHeaders } from "./node-host.ts";
+import { answerBy, nodeHost, sendProblem, setHeaders } from "./node-host.ts";
 import type { ExpressNext, ExpressRequest, ExpressResponse } from "./types.ts";
 
 export { ClientAddressError, type ClientAddressOptions } from "./client-address.ts";
@@ -35,8 +35,7 @@ export function rateLimit<Q extends ExpressRequest = ExpressRequest, S extends E
     const { problem } = ruling;
     if (problem === undefined) return next();
     if (onRefused === undefined) return sendProblem(response, problem);
-    response.statusCode = problem.status;
-    return onRefused({ ...ruling, problem }, request, response, next);
+    return answerBy(() => onRefused({ ...ruling, problem }, request, response, next), response, problem);
   }
 
   return (request, response, next) => {

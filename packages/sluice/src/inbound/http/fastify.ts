@@ -75,13 +75,8 @@ function hookOf<Q extends FastifyRequest>(options: FastifyRateLimitOptions<Q>): 
     for (let i = 0; i < headers.length; i += 2) reply.header(headers[i]!, headers[i + 1]!);
     if (problem === undefined) return done();
     reply.code(problem.status);
-    if (onRefused === undefined) return void reply.header("content-type", PROBLEM_TYPE).send(problemBody(problem));
-    const payload: unknown = onRefused({ ...ruling, problem }, request, reply);
-    const answer = (given: unknown) => {
-      if (given !== undefined && given !== reply && !reply.sent) reply.send(given);
-    };
-    // A reply can be awaited, but that waits for its end.
-    return payload !== reply && isPromise(payload) ? payload.then(answer) : answer(payload);
+    if (onRefused !== undefined) return answerBy(() => onRefused({ ...ruling, problem }, request, reply), reply);
+    reply.header("content-type", PROBLEM_TYPE).send(problemBody(problem));
   }
 
   return (request, reply, done) => {
@@ -91,6 +86,19 @@ function hookOf<Q extends FastifyRequest>(options: FastifyRateLimitOptions<Q>): 
       : settle(ruling, request, reply, done);
     if (isPromise(settled)) settled.then(undefined, done);
   };
+}
+
+/** Let a custom answer be given. If that fails, it is an error of the server, not a refusal. */
+async function answerBy(answer: () => unknown, reply: FastifyReply): Promise<void> {
+  try {
+    const answered = answer();
+    // A reply can be awaited, but that waits for its end.
+    const payload = answered === reply ? undefined : await answered;
+    if (payload !== undefined && !reply.sent) reply.send(payload);
+  } catch (error) {
+    reply.code(500);
+    throw error;
+  }
 }
 
 const fastifyHost: GuardHost<FastifyRequest, unknown> = {

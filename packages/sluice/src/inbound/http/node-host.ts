@@ -18,3 +18,18 @@ export function sendProblem(response: NodeResponse, problem: RateLimitProblem): 
   response.setHeader("content-type", PROBLEM_TYPE);
   response.end(problemBody(problem));
 }
+
+/** Let a custom answer be given. If that fails, it is an error of the server, not a refusal. */
+export async function answerBy(
+  answer: () => unknown,
+  response: NodeResponse,
+  problem: RateLimitProblem,
+): Promise<void> {
+  response.statusCode = problem.status;
+  try {
+    await answer();
+  } catch (error) {
+    if (!response.headersSent) response.statusCode = 500;
+    throw error;
+  }
+}

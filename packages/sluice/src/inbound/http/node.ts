@@ -4,7 +4,7 @@ import { isPromise } from "../../limiter/reply.ts";
 import { clientContext } from "../client-context.ts";
 import { ClientAddressError, type ClientAddressOptions, clientAddress } from "./client-address.ts";
 import { createGuard, type GuardOptions, type Refusal, type Ruling } from "./guard.ts";
-import { nodeHost, sendProblem, setHeaders } from "./node-host.ts";
+import { answerBy, nodeHost, sendProblem, setHeaders } from "./node-host.ts";
 import type { NodeListener, NodeRequest, NodeResponse } from "./types.ts";
 
 export { ClientAddressError, type ClientAddressOptions } from "./client-address.ts";
@@ -76,9 +76,7 @@ function checkOf<Q extends NodeRequest, S extends NodeResponse>(options: NodeRat
       sendProblem(response, problem);
       return false;
     }
-    response.statusCode = problem.status;
-    const answered = onRefused({ ...ruling, problem }, request, response);
-    return isPromise(answered) ? (answered as Promise<unknown>).then(() => false) : false;
+    return answerBy(() => onRefused({ ...ruling, problem }, request, response), response, problem).then(() => false);
   }
 
   async function fail(error: unknown, request: Q, response: S): Promise<false> {

@@ -27,7 +27,7 @@ export type Scenario = GuardQuotas & {
   readonly onDecision?: (event: { key: string; cost: number }) => void;
 };
 
-export type HeaderOf = (name: string) => string | undefined;
+type HeaderOf = (name: string) => string | undefined;
 
 /** A host with the limit in front of a handler that answers `ok`. */
 export interface Host {
