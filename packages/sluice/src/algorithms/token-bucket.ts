@@ -1,5 +1,5 @@
 import { type Algorithm, type Answer, type Cells, Mode } from "./algorithm.ts";
-import { wholeMicroseconds, wholeNumber } from "./numbers.ts";
+import { greatestCommonDivisor, wholeMicroseconds, wholeNumber } from "./numbers.ts";
 
 /** Sums of two such numbers, and quotients of them, are exact in doubles (and so in Lua). */
 const MAX_DEPTH = 2 ** 51;
@@ -117,10 +117,6 @@ class TokenBucket implements Algorithm {
     const charged = Math.min(units * this.#unit, MAX_DEBT);
     return Math.min(charged, Math.max(0, Math.min(untilDrained, this.#longest)) * this.#drain);
   }
-}
-
-function greatestCommonDivisor(a: number, b: number): number {
-  return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }
 
 /** Limits with many factors in common with the period need fewer bits: some such limit is close by. */

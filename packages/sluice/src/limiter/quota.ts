@@ -1,7 +1,7 @@
 import type { Algorithm } from "../algorithms/algorithm.ts";
 import type { CalendarUnit } from "../algorithms/calendar.ts";
 import { fixedWindow } from "../algorithms/fixed-window.ts";
-import { shown } from "../algorithms/numbers.ts";
+import { greatestCommonDivisor, shown } from "../algorithms/numbers.ts";
 import { slidingWindow } from "../algorithms/sliding-window.ts";
 import { tokenBucket } from "../algorithms/token-bucket.ts";
 import { periodInWords } from "./duration.ts";
@@ -82,6 +82,8 @@ const CALENDAR_UNITS: ReadonlyMap<number, CalendarUnit> = new Map([
  */
 export function perPeriod(limit: number, periodMs: number, options: QuotaOptions = {}): Quota {
   if (limit > 0 && limit < 1) return perPeriod(1, oneUnitPeriod(limit, periodMs), options);
+  if (limit > 1 && limit < 2 ** 31 && !Number.isInteger(limit))
+    throw notWhole(limit, periodMs, "is not a whole number");
   if (options.timeZone !== undefined) {
     const unit = CALENDAR_UNITS.get(periodMs);
     if (unit === undefined) {
@@ -112,14 +114,28 @@ function calendarQuota(limit: number, unit: CalendarUnit, periodMs: number, opti
   return quota({ name, text: `${limit} per calendar ${unit} (${timeZone})`, periodMs, algorithm });
 }
 
-/** `periodMs / limit` for a limit below 1, without the rounding of a division: through its decimal digits. */
+/** `periodMs / limit` for a limit below 1, without the rounding of a division. */
 function oneUnitPeriod(limit: number, periodMs: number): number {
-  const [mantissa = "", exponent = "0"] = String(limit).split("e");
-  const [whole = "", decimals = ""] = mantissa.split(".");
-  const scale = decimals.length - Number(exponent);
-  const period = (periodMs * 1000 * 10 ** scale) / Number(whole + decimals);
+  const [units, periods] = asFraction(limit);
+  const period = (periodMs * 1000 * periods) / units;
   if (Number.isSafeInteger(period)) return period / 1000;
-  throw new RangeError(
-    `${limit} per ${periodInWords(periodMs)} is not one per a whole number of microseconds. Write it as units per period, such as "2/3min".`,
+  throw notWhole(limit, periodMs, "is not one per a whole number of microseconds");
+}
+
+function notWhole(limit: number, periodMs: number, problem: string): RangeError {
+  const [units, periods] = asFraction(limit);
+  const longer = periodInWords(periodMs * periods);
+  return new RangeError(
+    `${limit} per ${periodInWords(periodMs)} ${problem}. Write ${units} per ${longer}: "${units}/${longer}".`,
   );
+}
+
+/** A number as units per periods in lowest terms, through its decimal digits: 2.5 is 5 per 2. */
+function asFraction(value: number): readonly [units: number, periods: number] {
+  const [mantissa = "", exponent = "0"] = String(value).split("e");
+  const [whole = "", decimals = ""] = mantissa.split(".");
+  const scale = 10 ** (decimals.length - Number(exponent));
+  const digits = Number(whole + decimals);
+  const divisor = greatestCommonDivisor(digits, scale);
+  return [digits / divisor, scale / divisor];
 }

@@ -45,7 +45,7 @@ function reservationOf(store: Store, claims: readonly Claim[], taken: readonly T
   const decision = bindingOf(decisions);
   let isOpen = decision.allowed;
 
-  function settle(costOf: (demand: Demand) => number): Awaitable<void> {
+  function settle(costOf: (demand: Demand) => number): Reply<Timing, void> {
     if (!isOpen) return;
     isOpen = false;
     const changes = claims
@@ -64,8 +64,8 @@ function reservationOf(store: Store, claims: readonly Claim[], taken: readonly T
     decisions,
     commit: (actualCost) => {
       if (actualCost !== undefined) wholeNumber("actualCost", actualCost, 0);
-      return settle(({ cost }) => actualCost ?? cost) as void;
+      return settle(({ cost }) => actualCost ?? cost);
     },
-    release: () => settle(() => 0) as void,
+    release: () => settle(() => 0),
   };
 }
