@@ -1,0 +1,23 @@
+/** Runs the benchmark, or the parts that are named: `decisions`, `heap`, `http`. Writes `results/`. */
+import { decisions } from "./decisions/suite.ts";
+import { heap } from "./heap/suite.ts";
+import { http } from "./http/suite.ts";
+import { writeResults } from "./results.ts";
+
+const ROUNDS = 5;
+const LONGEST_MS = 10 * 60_000;
+const parts = { decisions, heap, http };
+
+const named = process.argv.slice(2).filter((argument) => argument in parts) as (keyof typeof parts)[];
+
+const limit = setTimeout(() => {
+  console.error("The benchmark takes longer than ten minutes: something hangs, or the machine is busy.");
+  process.exit(1);
+}, LONGEST_MS);
+
+for (const part of named.length > 0 ? named : (Object.keys(parts) as (keyof typeof parts)[])) {
+  console.error(`# ${part}`);
+  writeResults(part, ROUNDS, await parts[part](ROUNDS));
+}
+clearTimeout(limit);
+await import("./table.ts");

@@ -1,0 +1,63 @@
+/** Prints the tables of the README, made from `results/`. With `--check` it ends with code 1 when a goal is not met. */
+import type { DecisionResults } from "./decisions/suite.ts";
+import { goals, isMet } from "./goals.ts";
+import type { HeapResults } from "./heap/suite.ts";
+import type { HttpResults } from "./http/suite.ts";
+import { readResults } from "./results.ts";
+
+const decisions = readResults<DecisionResults>("decisions");
+const heap = readResults<HeapResults>("heap");
+const http = readResults<HttpResults>("http");
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  return [line(head), `|${"---|".repeat(head.length)}`, ...rows.map(line)].join("\n");
+}
+
+function decisionTable({ figures }: typeof decisions): string {
+  const scenes = Object.values(figures);
+  const names = Object.keys(scenes[0]!) as (keyof (typeof scenes)[0])[];
+  const rows = names.map((name) => [
+    name,
+    ...scenes.flatMap((scene) => (["allowed", "refused"] as const).map((one) => scene[name]![one]!.ratio.toFixed(1))),
+  ]);
+  const head = Object.keys(figures).flatMap((scene) => [`${scene}, allowed`, "refused"]);
+  return table(["CPU time per check, × a bare GCRA that allows", ...head], rows);
+}
+
+function heapTable({ figures }: typeof heap): string {
+  const rows = Object.entries(figures).map(([name, { perKey, perCheck }]) => [
+    name,
+    perKey.toFixed(0),
+    perCheck.toFixed(0),
+  ]);
+  return table(["Memory", "bytes per live key at 1 M keys, its text excluded", "bytes allocated per check"], rows);
+}
+
+function httpTable({ figures }: typeof http): string {
+  const rows = Object.entries(figures).map(([host, variants]) => {
+    const added = (variant: keyof typeof variants) => variants[variant]?.added.toFixed(1) ?? "–";
+    const neighbour = [added("peer, allowed"), added("peer, refused")];
+    return [host, variants.bare!.us.toFixed(1), added("sluice, allowed"), added("sluice, refused"), ...neighbour];
+  });
+  const head = ["server without a limit", "Sluice adds, allowed", "refused", "the neighbour adds, allowed", "refused"];
+  return table(["CPU µs per request", ...head], rows);
+}
+
+const { node, cpu, date, rounds } = decisions;
+const [some, all] = heap.figures["sluice, token bucket"]!.flood!;
+console.log(`Medians of ${rounds} runs, Node ${node}, ${cpu}, ${date}.\n`);
+console.log(`${decisionTable(decisions)}\n`);
+console.log(`${heapTable(heap)}\n`);
+console.log(
+  `A flood of 10 M different keys with the default \`maxKeys\`: ${some.toFixed(0)} MB in use after the first million, ${all.toFixed(0)} MB at the end.\n`,
+);
+console.log(httpTable(http));
+
+const wanted = goals({ decisions: decisions.figures, heap: heap.figures, http: http.figures });
+for (const goal of wanted) {
+  console.error(
+    `${isMet(goal) ? "met  " : "MISSED"} ${goal.what}: ${goal.found.toFixed(2)}, at most ${goal.bound.toFixed(2)}`,
+  );
+}
+if (process.argv.includes("--check") && !wanted.every(isMet)) process.exitCode = 1;
