@@ -136,3 +136,11 @@ it("keeps no process alive", () => {
   const node = ["--experimental-strip-types", "--no-warnings", "--input-type=module", "--eval", source];
   expect(execFileSync(process.execPath, node, { encoding: "utf8", timeout: 25_000 })).toBe("3 false\n");
 });
+
+it("has less room for long keys: what clients send does not decide how much memory it takes", () => {
+  const store = memoryStore({ clock: manualClock(), maxKeys: 10 });
+  const limiter = createLimiter({ quota: "1/h", store });
+  for (let i = 0; i < 10; i++) limiter.consume(`${i}`.padEnd(500, "x"));
+  expect(store.stats()).toMatchObject({ keys: 4, overflowed: 6 });
+  expect(limiter.consume("short").allowed).toBe(true);
+});

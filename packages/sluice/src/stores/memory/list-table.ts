@@ -26,7 +26,7 @@ export class ListTable implements Table {
 
   #applyToNew(key: string, now: number, cost: number, mode: Mode, receipt: number, answer: Answer): void {
     const { algorithm } = this;
-    if (!this.#room.admit(this, now)) {
+    if (!this.#room.admit(this, key, now)) {
       algorithm.apply(this.#overflow, 0, now, cost, mode, receipt, answer);
       return;
     }
@@ -34,16 +34,16 @@ export class ListTable implements Table {
     algorithm.apply(list, 0, now, cost, mode, receipt, answer);
     if (mode === Mode.peek || algorithm.isFresh(list, 0, now)) return;
     this.#lists.set(key, list);
-    this.#room.count(1);
+    this.#room.added(key);
   }
 
   read(key: string, now: number): State | undefined {
-    const list = this.#lists.get(key) ?? (this.#room.admit(this, now) ? undefined : this.#overflow);
+    const list = this.#lists.get(key) ?? (this.#room.admit(this, key, now) ? undefined : this.#overflow);
     return list && [...list];
   }
 
   forget(key: string): void {
-    if (this.#lists.delete(key)) this.#room.count(-1);
+    if (this.#lists.delete(key)) this.#room.removed(key);
   }
 
   sweep(now: number, count: number): number {

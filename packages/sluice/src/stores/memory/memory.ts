@@ -17,8 +17,9 @@ import type { Room, Table } from "./table.ts";
 
 export interface MemoryStoreOptions {
   /**
-   * Keys to remember at most, over all limiters of the store. When that many keys are live, newcomers
-   * share one overflow key per quota: a flood of made-up keys makes nobody forget what he owes.
+   * Keys to remember at most, over all limiters of the store; fewer if they are longer than 200
+   * characters on average. When the store is full of live keys, newcomers share one overflow key per
+   * quota: a flood of made-up keys makes nobody forget what he owes.
    *
    * @default 250_000
    */
@@ -41,6 +42,8 @@ export interface MemoryStore extends SyncStore {
   stats(): MemoryStoreStats;
 }
 
+/** Characters that keys may have on average in a full store: what clients send must not decide how much memory it takes. */
+const KEY_LENGTH = 200;
 /** Keys looked at for each newcomer: more than one, so that what has ended leaves faster than it comes. */
 const SWEEP = 2;
 /** A key that is as good as new stays for this long, in microseconds: whoever calls now and then is not forgotten each time. */
@@ -53,21 +56,29 @@ export function memoryStore({ maxKeys = 250_000, clock = systemClock }: MemorySt
   const tables = new Map<string, Table>();
   const answer = new Answer();
   let keys = 0;
+  let characters = 0;
   let overflowed = 0;
 
+  const hasRoomFor = (key: string): boolean => keys < maxKeys && characters + key.length <= maxKeys * KEY_LENGTH;
+
   const room: Room = {
-    admit(table, now) {
+    admit(table, key, now) {
       table.sweep(now - LINGER, SWEEP);
-      if (keys < maxKeys) return true;
-      if (table.sweep(now, SWEEP_WHEN_FULL) > 0) return true;
+      if (hasRoomFor(key)) return true;
+      if (table.sweep(now, SWEEP_WHEN_FULL) > 0 && hasRoomFor(key)) return true;
       for (const other of tables.values()) {
-        if (other !== table && other.sweep(timeOf(other), SWEEP_WHEN_FULL) > 0) return true;
+        if (other !== table && other.sweep(timeOf(other), SWEEP_WHEN_FULL) > 0 && hasRoomFor(key)) return true;
       }
       overflowed++;
       return false;
     },
-    count(change) {
-      keys += change;
+    added(key) {
+      keys++;
+      characters += key.length;
+    },
+    removed(key) {
+      keys--;
+      characters -= key.length;
     },
   };
 

@@ -39,7 +39,7 @@ export class SlabTable implements Table {
 
   #applyToNew(key: string, now: number, cost: number, mode: Mode, receipt: number, answer: Answer): void {
     const { algorithm } = this;
-    if (!this.#room.admit(this, now)) {
+    if (!this.#room.admit(this, key, now)) {
       algorithm.apply(this.#cells, 0, now, cost, mode, receipt, answer);
       return;
     }
@@ -59,11 +59,11 @@ export class SlabTable implements Table {
       this.#cells = grown;
     }
     this.#cells.set(state, offset);
-    this.#room.count(1);
+    this.#room.added(key);
   }
 
   read(key: string, now: number): State | undefined {
-    const slot = this.#slots.get(key) ?? (this.#room.admit(this, now) ? undefined : 0);
+    const slot = this.#slots.get(key) ?? (this.#room.admit(this, key, now) ? undefined : 0);
     if (slot === undefined) return undefined;
     return [...this.#cells.subarray(slot * this.#width, (slot + 1) * this.#width)];
   }
@@ -74,7 +74,7 @@ export class SlabTable implements Table {
     this.#slots.delete(key);
     this.#keys[slot] = undefined;
     this.#free.push(slot);
-    this.#room.count(-1);
+    this.#room.removed(key);
   }
 
   sweep(now: number, count: number): number {

@@ -16,7 +16,8 @@ export interface Table {
 /** What the tables of one store share. */
 export interface Room {
   /** Makes room for one more key, or says that there is none: then the newcomer shares the overflow state. */
-  admit(table: Table, now: number): boolean;
-  /** Counts keys that came (1) or went (-1). */
-  count(change: number): void;
+  admit(table: Table, key: string, now: number): boolean;
+  /** A key came or went. */
+  added(key: string): void;
+  removed(key: string): void;
 }
