@@ -22,7 +22,9 @@ export interface McpCall {
 /** Where a message came from. */
 export type Origin = Omit<McpCall, "method" | "tool" | "params">;
 
-export function callOf({ method, params = {} }: JsonRpcRequest, origin: Origin): McpCall {
+/** What a client sends as `params` may be anything: whatever is no object is treated as empty, and left to the server. */
+export function callOf({ method, params: given }: JsonRpcRequest, origin: Origin): McpCall {
+  const params = typeof given === "object" && given !== null ? given : {};
   const { name } = params;
   return { ...origin, method, params, ...(method === "tools/call" && typeof name === "string" && { tool: name }) };
 }

@@ -141,6 +141,16 @@ describe("limits", () => {
   });
 });
 
+it.each([null, 7, "x", [], { name: null }, undefined])(
+  "counts a call with the params %j and leaves it to the server",
+  (params) => {
+    const { sent, delivered, receive } = setup({ tools: { "*": "1/min" }, mrtr: "once" });
+    for (const id of [1, 2]) receive({ id, method: "tools/call", params });
+    expect(delivered.map(({ id }) => id)).toEqual([1]);
+    expect(sent).toMatchObject([{ id: 2, result: { isError: true } }]);
+  },
+);
+
 describe("the client of a call", () => {
   const request = new Request("http://localhost/mcp", { headers: { "x-key": "k1" } });
 
