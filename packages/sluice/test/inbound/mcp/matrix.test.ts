@@ -51,6 +51,10 @@ const cells = Object.entries(servings).flatMap(([serving, { serve, eras }]) =>
 
 describe.each(cells)("$serving, client $kind", ({ serving, serve, kind }) => {
   const isStdio = serving.endsWith("stdio");
+  // Not over stdio: what needs the log, the clock or a function of the server, which is another process there.
+  const within = isStdio ? () => {} : it;
+  // The status of HTTP is chosen before any other seam is reached.
+  const withStatus = serving.includes("limitFetch") ? it : () => {};
   let log: Log;
   let clock: ReturnType<typeof manualClock>;
   const cleanup: (() => unknown)[] = [];
@@ -141,8 +145,7 @@ describe.each(cells)("$serving, client $kind", ({ serving, serve, kind }) => {
     expect((await second.listPrompts()).prompts).toHaveLength(1);
   });
 
-  it("says that a call which costs more than the limit can never pass", async () => {
-    if (isStdio) return; // A cost by function cannot be handed to a child process.
+  within("says that a call which costs more than the limit can never pass", async () => {
     const { client } = await start({
       tools: { echo: { quota: "2/min", cost: (call) => Number((call.params as any).arguments.text) } },
     });
@@ -152,8 +155,29 @@ describe.each(cells)("$serving, client $kind", ({ serving, serve, kind }) => {
     expect((await client.callTool({ name: "echo", arguments: { text: "2" } })).isError).toBeFalsy();
   });
 
-  it("limits how many run at once, and gives places back", async () => {
-    if (isStdio) return; // Needs the log of the server.
+  within("lets a call wait its turn by option, and refuses at once what would wait too long", async () => {
+    const { client } = await start({ tools: { echo: "1/4s" }, wait: true });
+    const call = (text: string) => client.callTool({ name: "echo", arguments: { text } });
+    await call("1");
+    const second = call("2");
+    await vi.waitUntil(() => clock.pending > 0);
+    expect(readRefusal(await call("3"))?.retryAfterMs).toBe(8_000);
+    await clock.advance(4_000);
+    expect((await second).content[0].text).toBe("2");
+  });
+
+  withStatus("answers with HTTP 429 by option, which clients throw", async () => {
+    const { client } = await start({ tools: { echo: "1/min" }, httpStatus: 429 } as McpRateLimitOptions);
+    const call = () => client.callTool({ name: "echo", arguments: { text: "x" } });
+    await call();
+    const error = await call().catch((thrown: unknown) => thrown);
+    expect(error.code ?? error.data?.status).toSatisfy(
+      (code) => code === 429 || code === "CLIENT_HTTP_NOT_IMPLEMENTED",
+    );
+    expect(JSON.stringify(error.data ?? error.message)).toContain("Rate limit reached");
+  });
+
+  within("limits how many run at once, and gives places back", async () => {
     const { client } = await start({ tools: { slow: { concurrency: 1 } } });
     const first = client.callTool({ name: "slow", arguments: {} });
     await vi.waitUntil(() => log.runs.length === 1);
