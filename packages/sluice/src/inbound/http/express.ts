@@ -31,10 +31,10 @@ export function rateLimit<Q extends ExpressRequest = ExpressRequest, S extends E
 
   function settle(ruling: Ruling | undefined, request: Q, response: S, next: ExpressNext): unknown {
     if (ruling === undefined) return next();
-    setHeaders(response, ruling.headers);
-    const { problem } = ruling;
-    if (problem === undefined) return next();
-    if (onRefused === undefined) return sendProblem(response, problem);
+    const { headers, problem } = ruling;
+    if (problem !== undefined && onRefused === undefined) return sendProblem(response, headers, problem);
+    setHeaders(response, headers);
+    if (problem === undefined || onRefused === undefined) return next();
     return answerBy(() => onRefused({ ...ruling, problem }, request, response, next), response, problem);
   }
 

@@ -1,4 +1,5 @@
 import { PROBLEM_TYPE, problemBody } from "../../answers/problem.ts";
+import { isPromise } from "../../limiter/reply.ts";
 import { createGuard, type GuardHost, type GuardOptions, type Refusal, type Ruling } from "./guard.ts";
 import type { HonoContext } from "./types.ts";
 
@@ -25,7 +26,8 @@ export function rateLimit<C extends HonoContext = HonoContext>(
   const guard = createGuard<C, unknown>(honoHost, options);
 
   return async (context, next) => {
-    const ruling = await guard(context, undefined);
+    const decided = guard(context, undefined);
+    const ruling = isPromise(decided) ? await decided : decided;
     if (ruling === undefined) {
       await next();
       return undefined;

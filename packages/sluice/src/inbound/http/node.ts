@@ -69,13 +69,13 @@ function checkOf<Q extends NodeRequest, S extends NodeResponse>(options: NodeRat
 
   function settle(ruling: Ruling | undefined, request: Q, response: S): boolean | Promise<boolean> {
     if (ruling === undefined) return true;
-    setHeaders(response, ruling.headers);
-    const { problem } = ruling;
-    if (problem === undefined) return true;
-    if (onRefused === undefined) {
-      sendProblem(response, problem);
+    const { headers, problem } = ruling;
+    if (problem !== undefined && onRefused === undefined) {
+      sendProblem(response, headers, problem);
       return false;
     }
+    setHeaders(response, headers);
+    if (problem === undefined || onRefused === undefined) return true;
     return answerBy(() => onRefused({ ...ruling, problem }, request, response), response, problem).then(() => false);
   }
 

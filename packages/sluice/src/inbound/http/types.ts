@@ -14,6 +14,7 @@ export interface NodeResponse {
   statusCode: number;
   readonly headersSent: boolean;
   setHeader(name: string, value: string): unknown;
+  writeHead(status: number, headers: any): unknown;
   end(body?: string): unknown;
 }
 
