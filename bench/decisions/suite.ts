@@ -17,7 +17,7 @@ export type DecisionResults = Partial<
   Record<SceneName, Partial<Record<ContenderName, Partial<Record<Outcome, DecisionFigures>>>>>
 >;
 
-const TURNS = 9;
+const TURNS = 7;
 const runners = (Object.keys(contenders) as ContenderName[]).flatMap((name) =>
   (["allowed", "refused"] as const).map((outcome) => ({ name, outcome })),
 );

@@ -19,8 +19,8 @@ interface Server extends Load {
 
 const LIMITS = { allowed: 100_000_000, refused: 1 } as const;
 const WARM_UP = 6000;
-const REQUESTS = 3000;
-const TURNS = 7;
+const REQUESTS = 800;
+const TURNS = 20;
 
 /** CPU time of servers per request, for every host, with and without limits. */
 export async function http(rounds: number): Promise<HttpResults> {
@@ -50,7 +50,11 @@ async function round(host: HostName): Promise<Map<Variant, HttpFigures>> {
     }
     const us = new Map([...servers.keys()].map((variant) => [variant, [] as number[]]));
     for (let turn = 0; turn < TURNS; turn++) {
-      for (const [variant, server] of servers) us.get(variant)!.push(await cpuPerRequest(server));
+      const all = [...servers];
+      for (let i = 0; i < all.length; i++) {
+        const [variant, server] = all[(i + turn) % all.length]!;
+        us.get(variant)!.push(await cpuPerRequest(server));
+      }
     }
     const bare = us.get("bare")!;
     return new Map(
