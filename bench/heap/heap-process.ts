@@ -35,8 +35,8 @@ async function perKey(): Promise<number> {
   await check("the first");
   const before = inUse();
   for (const key of keys) await check(key);
-  const bytes = (inUse() - before) / KEYS;
   held = check;
+  const bytes = (inUse() - before) / KEYS;
   return bytes;
 }
 
@@ -70,6 +70,7 @@ async function passAwaiting(check: Check, keys: readonly string[]): Promise<void
 /** Bytes in use after a million, and after ten million different keys, with the default `maxKeys`. */
 function flood(): readonly [number, number] {
   const check = contender.create(...rates.refused, DEFAULT_MAX_KEYS);
+  held = check;
   let some = 0;
   for (let i = 0; i < FLOOD; i++) {
     if (i === FLOOD / 10) some = inUse();
