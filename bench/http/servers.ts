@@ -74,7 +74,17 @@ export const hosts = {
           }),
         ),
       ),
-    sluice: (limit) => honoServer((app) => app.use(sluiceHono({ quota: quotaOf(limit), ...draft6 }) as any)),
+    sluice: (limit) =>
+      honoServer((app) =>
+        app.use(
+          sluiceHono({
+            quota: quotaOf(limit),
+            ...draft6,
+            // The neighbour's answer, so that the work is compared and not the length of the text.
+            onRefused: (_refusal, context: any) => context.text("Too many requests, please try again later.", 429),
+          }) as any,
+        ),
+      ),
   },
   express: {
     bare: () => expressServer(() => {}),
