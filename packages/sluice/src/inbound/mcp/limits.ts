@@ -157,8 +157,10 @@ function ruleOf(
   return rule;
 }
 
+/** The limiter's claims also name its block, over stores that cannot say at once that there is none: a gate never blocks. */
 function rateClaims(rule: Rule, limiter: Limiter, key: string, cost: number): readonly RuleClaim[] {
-  return limiter.claims(key, cost).map(({ demand }, i) => ({ quota: limiter.quotas[i]!, demand, rule }));
+  const claims = limiter.claims(key, cost);
+  return limiter.quotas.map((quota, i) => ({ quota, demand: claims[i]!.demand, rule }));
 }
 
 function placeClaim(rule: Rule, place: ConcurrencyLimiter, where: string, key: string): RuleClaim {
