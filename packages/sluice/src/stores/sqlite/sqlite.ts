@@ -1,0 +1,136 @@
+import { Mode } from "../../algorithms/algorithm.ts";
+import { wholeNumber } from "../../algorithms/numbers.ts";
+import { type Clock, systemClock } from "../../limiter/clock.ts";
+import {
+  type Account,
+  type Demand,
+  decide,
+  mergeDemands,
+  type Store,
+  type Taken,
+  type TakeOptions,
+  type Times,
+} from "../../limiter/store.ts";
+import { explained, isBusy } from "./errors.ts";
+import { openFile } from "./open-file.ts";
+import { openSession, type Session } from "./session.ts";
+import type { StateTable } from "./state-table.ts";
+import { transactions } from "./transactions.ts";
+import type { SqliteDatabase } from "./types.ts";
+import { assertSafeVersion } from "./version.ts";
+
+export { SqliteVersionError, StoreBusyError, StoreFileError } from "./errors.ts";
+export type { SqliteDatabase, SqliteStatement, SqliteValue } from "./types.ts";
+
+interface CommonOptions {
+  /**
+   * How long a decision waits for other processes that write, in milliseconds. The event loop runs meanwhile.
+   *
+   * @default 1000
+   */
+  readonly busyTimeoutMs?: number;
+  /** Its wall time is the time of the file. @default the clock of this machine */
+  readonly clock?: Clock;
+}
+
+/** Either the file, which the store opens and closes itself, or a database that is open already. */
+export type SqliteStoreOptions = CommonOptions &
+  (
+    | {
+        /** A file on a local disk. Made if missing, for its owner alone (0600); its folder must be there. */
+        readonly path: string;
+        readonly database?: undefined;
+      }
+    | {
+        /**
+         * A `Database` of better-sqlite3 or a `DatabaseSync` of `node:sqlite`, with no transaction open. Its
+         * `busy_timeout`, `journal_mode` and `synchronous` are set; closing it is left to its owner.
+         */
+        readonly database: SqliteDatabase;
+        readonly path?: undefined;
+      }
+  );
+
+/** Keeps states in a file that the processes of one machine share. Decisions are promises. */
+export interface SqliteStore extends Store {
+  readonly clock: Clock;
+  /** @throws StoreBusyError, StoreFileError: then nothing was charged. */
+  take(demands: readonly Demand[], options?: TakeOptions): Promise<readonly Taken[]>;
+  forget(accounts: readonly Account[]): Promise<void>;
+  /** Waits for the decisions that are under way, then closes what the store has opened. */
+  close(): Promise<void>;
+}
+
+/**
+ * One exact limit for all processes of a machine, that outlives them.
+ *
+ * @example
+ * const store = sqliteStore({ path: "/var/lib/my-server/limits.db" });
+ * const limiter = createLimiter({ quota: "1000/day UTC", store });
+ *
+ * @throws SqliteVersionError when SQLite is missing or unsafe. @throws StoreFileError when the file cannot be used.
+ */
+export function sqliteStore(options: SqliteStoreOptions): SqliteStore {
+  const { path, busyTimeoutMs = 1000, clock = systemClock } = options;
+  wholeNumber("busyTimeoutMs", busyTimeoutMs, 0);
+  const database = options.database ?? openFile(options.path);
+  const file = path ?? "The database of the store";
+  let opened: Session | undefined;
+  let closed: Promise<void> | undefined;
+
+  const session = (): Session => {
+    opened ??= openSession(database, clock);
+    return opened;
+  };
+  const queue = transactions({ session, busyTimeoutMs, file });
+  const close = async (): Promise<void> => {
+    await queue.drained();
+    if (path !== undefined) database.close();
+  };
+
+  try {
+    assertSafeVersion(database);
+    session();
+  } catch (error) {
+    // Another process is setting the same file up: the first decision waits for it.
+    if (!isBusy(error)) {
+      if (path !== undefined) database.close();
+      throw explained(error, file);
+    }
+  }
+
+  const run = <T>(isWriting: boolean, work: (states: StateTable, times: Times) => T): Promise<T> =>
+    closed === undefined
+      ? queue.run({ isWriting, do: work })
+      : Promise.reject(new Error("The SQLite store is closed, and decides no more."));
+
+  return {
+    clock,
+    take: (demands, takeOptions) =>
+      run(takeOptions?.mode !== Mode.peek, (states, times) => takeAll(states, times, demands, takeOptions)),
+    forget: (accounts) =>
+      run(true, (states) => {
+        for (const account of accounts) states.forget(account);
+      }),
+    close: () => {
+      closed ??= close();
+      return closed;
+    },
+  };
+}
+
+function takeAll(
+  states: StateTable,
+  times: Times,
+  demands: readonly Demand[],
+  options: TakeOptions = {},
+): readonly Taken[] {
+  const before = demands.map((demand) => states.read(demand));
+  const steps = decide(demands, before, times, options);
+  const merged = mergeDemands(demands);
+  return steps.map(({ state, ...taken }, i) => {
+    const isFirst = merged.indexOf(merged[i]!) === i;
+    if (isFirst && options.mode !== Mode.peek) states.write(merged[i]!, before[i], state, taken.resetAfter, times);
+    return taken;
+  });
+}
