@@ -5,7 +5,7 @@ import type { Session } from "./session.ts";
 import type { StateTable } from "./state-table.ts";
 
 /** One call's part of a transaction. */
-export interface Work<T> {
+interface Work<T> {
   readonly isWriting: boolean;
   do(states: StateTable, times: Times): T;
 }

@@ -20,9 +20,12 @@ export function assertSafeVersion(database: SqliteDatabase): void {
   );
 }
 
+/** The module of Node, loaded when a store is made: a Node without it can still load this file. */
+type NodeSqlite = { readonly DatabaseSync: new (path: string) => SqliteDatabase };
+
 /** @throws SqliteVersionError when this Node has none */
-export function nodeSqlite(builtin = process.getBuiltinModule): typeof import("node:sqlite") {
-  const sqlite = builtin?.("node:sqlite") as typeof import("node:sqlite") | undefined;
+export function nodeSqlite(builtin: ((id: string) => unknown) | undefined = process.getBuiltinModule): NodeSqlite {
+  const sqlite = builtin?.("node:sqlite") as NodeSqlite | undefined;
   if (sqlite !== undefined) return sqlite;
   throw new SqliteVersionError(
     `This is Node ${process.versions.node}, which has no node:sqlite. Use ${NODES}, or pass a better-sqlite3 handle: sqliteStore({ database }).`,
