@@ -33,7 +33,8 @@ export class ListTable implements Table {
     const list: number[] = [];
     algorithm.apply(list, 0, now, cost, mode, receipt, answer);
     if (mode === Mode.peek || algorithm.isFresh(list, 0, now)) return;
-    this.#lists.set(key, list);
+    // A copy has just the room that it needs: the list itself has grown for more than most keys ever take.
+    this.#lists.set(key, list.slice());
     this.#room.added(key);
   }
 
