@@ -86,7 +86,7 @@ function toBytes(state: State): Buffer {
 }
 
 function fromBytes(bytes: Uint8Array): State {
-  return Array.from(new Float64Array(Uint8Array.from(bytes).buffer));
+  return Array.from(new Float64Array(new Uint8Array(bytes).buffer));
 }
 
 function isSame(a: State, b: State): boolean {

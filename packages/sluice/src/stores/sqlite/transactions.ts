@@ -26,8 +26,9 @@ export interface TransactionsOptions {
   readonly file: string;
 }
 
-/** More calls than this would hold the event loop, and all other processes, for more than a few milliseconds. */
-const BATCH = 200;
+/** A transaction takes no more calls after so many microseconds: the event loop and other processes have their turn. */
+const LONGEST_TURN = 2_000;
+const BATCH = 500;
 /** The lock is usually held for some microseconds: look again at once, and only then wait. */
 const AT_ONCE = 3;
 const LONGEST_PAUSE_MS = 20;
@@ -60,8 +61,8 @@ export function transactions({ session, busyTimeoutMs, file }: TransactionsOptio
     const batch = waiting.slice(0, suspects > 0 ? 1 : BATCH);
     try {
       const results = decideAll(batch);
-      done(batch);
-      for (const [i, { resolve }] of batch.entries()) resolve(results[i]);
+      done(results.length);
+      for (const [i, result] of results.entries()) batch[i]!.resolve(result);
     } catch (error) {
       if (isBusy(error)) {
         attempts++;
@@ -69,7 +70,7 @@ export function transactions({ session, busyTimeoutMs, file }: TransactionsOptio
       } else if (batch.length > 1) {
         suspects = batch.length;
       } else {
-        done(batch);
+        done(batch.length);
         for (const { reject } of batch) reject(explained(error, file));
       }
     }
@@ -77,16 +78,25 @@ export function transactions({ session, busyTimeoutMs, file }: TransactionsOptio
     else for (const resolve of drained.splice(0)) resolve();
   }
 
+  /** The results of as many calls as there was time for: of at least one. */
   function decideAll(batch: readonly Entry[]): unknown[] {
-    const open = session();
+    const { transact, states } = session();
     const isWriting = batch.some(({ work }) => work.isWriting);
-    return open.transact(isWriting, (times) => batch.map(({ work }) => work.do(open.states, times)));
+    return transact(isWriting, (times) => {
+      const end = systemClock.elapsed() + LONGEST_TURN;
+      const results: unknown[] = [];
+      for (const { work } of batch) {
+        results.push(work.do(states, times));
+        if (systemClock.elapsed() >= end) break;
+      }
+      return results;
+    });
   }
 
-  function done({ length }: readonly Entry[]): void {
+  function done(count: number): void {
     attempts = 0;
-    suspects = Math.max(0, suspects - length);
-    waiting = waiting.slice(length);
+    suspects = Math.max(0, suspects - count);
+    waiting = waiting.slice(count);
   }
 
   /** Those whose time is over are told so. The newest calls have the most time, so the order of the others stays. */

@@ -32,7 +32,7 @@ export function openStore(options: SqliteStoreOptions = { path: newPath() }): Sq
 
 /**
  * What better-sqlite3 looks like from outside: the same calls, Buffers, and errors with the name of a result code.
- * (better-sqlite3 itself is a native module, and not installed here.)
+ * (better-sqlite3 itself is a native module, and not installed here: the store was tried with its version 13 by hand.)
  */
 export function likeBetterSqlite(path: string): SqliteDatabase & { readonly isOpen: boolean } {
   const database = new DatabaseSync(path);
