@@ -1,5 +1,14 @@
-import { createConcurrencyLimiter, createLimiter, RateLimitError, reserveTogether } from "sluice";
+import { DatabaseSync } from "node:sqlite";
+import {
+  type Algorithm,
+  createConcurrencyLimiter,
+  createLimiter,
+  type Decision,
+  RateLimitError,
+  reserveTogether,
+} from "sluice";
 import { limitFetch } from "sluice/mcp";
+import type { SqliteDatabase } from "sluice/sqlite";
 import { manualClock } from "sluice/testing";
 import { expect, it } from "vitest";
 import { newPath, openStore } from "./files.ts";
@@ -116,4 +125,50 @@ it("a quota with other numbers starts fresh, and old processes keep their own wh
   expect((await old.consume("k")).allowed).toBe(false);
   expect((await renewed.consume("k")).allowed).toBe(true);
   expect((await renewed.consume("k")).allowed).toBe(false);
+});
+
+it("calls of one turn share transactions", async () => {
+  const database = new DatabaseSync(":memory:");
+  let commits = 0;
+  const counting: SqliteDatabase = {
+    exec: (sql) => database.exec(sql),
+    prepare: (sql) => {
+      const statement = database.prepare(sql);
+      if (sql !== "COMMIT") return statement;
+      const run = () => {
+        commits++;
+        return statement.run();
+      };
+      return { get: () => undefined, all: () => [], run };
+    },
+    close: () => database.close(),
+  };
+  const limiter = createLimiter({ quota: "150/min", store: openStore({ database: counting }) });
+  commits = 0;
+  const decisions = await Promise.all(Array.from({ length: 200 }, () => limiter.consume("k")));
+  expect(decisions.filter(({ allowed }) => allowed)).toHaveLength(150);
+  expect(commits).toBeGreaterThan(0);
+  // One, on a machine that has nothing else to do.
+  expect(commits).toBeLessThan(100);
+});
+
+it("a call that cannot be decided fails alone, and undoes nothing of the others in its transaction", async () => {
+  const [store] = twoProcesses().stores;
+  const broken: Algorithm = {
+    name: "broken",
+    params: [],
+    width: 2,
+    clock: "elapsed",
+    capacity: 1,
+    isFresh: () => false,
+    apply: () => {
+      throw new Error("out of order");
+    },
+  };
+  const limiter = createLimiter({ quota: "2/min", store });
+  const bad = () => store.take([{ ledger: { space: "broken", algorithm: broken }, key: "k", cost: 1 }]);
+  const outcomes = await Promise.allSettled([limiter.consume("k"), bad(), limiter.consume("k"), limiter.consume("k")]);
+  expect(
+    outcomes.map((one) => (one.status === "fulfilled" ? (one.value as Decision).allowed : one.reason.message)),
+  ).toEqual([true, "out of order", true, false]);
 });

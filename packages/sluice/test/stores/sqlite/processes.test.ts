@@ -76,6 +76,34 @@ describe("many processes and one file", () => {
     expect((await limiter.consume(["shared", "twin"])).allowed).toBe(true);
   });
 
+  it("keep the limit in every window, while processes are stopped, continued and killed", {
+    timeout: 60_000,
+  }, async () => {
+    const path = newPath();
+    const periodMs = 300;
+    const workers = Array.from({ length: 4 }, () => start("log", path, periodMs));
+    const [first, second, third] = workers;
+    const lines = (count: number) => (said: string) => said.split("\n").length > count;
+    await first!.saying(lines(20));
+    for (let i = 1; i <= 5; i++) {
+      second!.child.kill("SIGSTOP");
+      await ticks(10);
+      second!.child.kill("SIGCONT");
+      await first!.saying(lines(20 + i * 10));
+    }
+    third!.child.kill("SIGKILL");
+    await first!.saying(lines(150));
+    for (const { child } of workers) child.kill("SIGKILL");
+    const said = (await Promise.all(workers.map(({ done }) => done))).join("");
+    // Each was decided between its two times: those that begin and end within a period are surely in one window.
+    const calls = [...said.matchAll(/^(\d+) (\d+)$/gm)].map(([, begun, answered]) => [Number(begun), Number(answered)]);
+    expect(calls.length).toBeGreaterThan(200);
+    for (const [start] of calls) {
+      const within = calls.filter(([begun, answered]) => begun! >= start! && answered! < start! + periodMs);
+      expect(within.length).toBeLessThanOrEqual(40);
+    }
+  });
+
   it("killed at any statement leave a call that was charged to both keys or to none", { timeout: 60_000 }, async () => {
     const path = newPath();
     const limiter = createLimiter({ quota: "1000/h", store: openStore({ path }) });

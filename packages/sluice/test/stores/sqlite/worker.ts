@@ -1,7 +1,7 @@
 // A process of its own over one file, for tests that need several. Started as: node worker.ts <task> <path> <number>
 import { writeSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
-import { createLimiter } from "../../../src/index.ts";
+import { createLimiter, perPeriod } from "../../../src/index.ts";
 import { type SqliteDatabase, sqliteStore } from "../../../src/stores/sqlite/sqlite.ts";
 
 const [, , task, path = "", count = ""] = process.argv;
@@ -57,6 +57,18 @@ const tasks: Record<string, () => Promise<void>> = {
     for (;;) {
       await limiter.consume(["shared", "twin"]);
       say("+");
+    }
+  },
+  /** Calls without end; says of each that was allowed when it began and when it was answered, in milliseconds. */
+  async log() {
+    const limiter = createLimiter({
+      quota: perPeriod(40, number),
+      store: sqliteStore({ path, busyTimeoutMs: 20_000 }),
+    });
+    for (;;) {
+      const begun = Date.now();
+      const { allowed } = await limiter.consume("shared");
+      if (allowed) say(`${begun} ${Date.now()}`);
     }
   },
   /** One call of two keys, and killed at the n-th statement. */
