@@ -14,6 +14,7 @@ import { createLimiter, createConcurrencyLimiter, perDay, perSecond } from "slui
 import { limitFetch, limitTool } from "sluice/mcp";
 import { rateLimit } from "sluice/node";
 import "sluice/express"; import "sluice/fastify"; import "sluice/hono"; import "sluice/web"; import "sluice/fastmcp";
+import { sqliteStore } from "sluice/sqlite";
 import { manualClock } from "sluice/testing";
 
 const limiter = createLimiter({ quota: ["2/min", perDay(100, { timeZone: "Europe/Berlin" })] });
@@ -22,6 +23,10 @@ assert.equal(createLimiter({ quota: perSecond(10, { burst: 20 }) }).consume("a",
 assert.ok((await limiter.wait("b")).allowed);
 assert.equal(await createConcurrencyLimiter({ limit: 1 }).run("a", async () => 7), 7);
 assert.equal(manualClock().pending, 0);
+
+const overFile = () => createLimiter({ quota: "1/min", store: sqliteStore({ path: process.version + ".db" }) });
+if (process.version.startsWith("v20.")) assert.throws(overFile, { code: "SQLITE_VERSION" });
+else assert.ok((await overFile().consume("a")).allowed);
 
 const tool = limitTool({ tool: "t", limit: "1/min" }, async () => ({ content: [] }));
 assert.equal((await tool({})).isError, undefined);
