@@ -81,7 +81,16 @@ export function rulesOf(
     if (given === undefined) return;
     [given].flat().forEach((one, i) => {
       try {
-        rules.push(ruleOf(`${name}/${where}/${i}`, where, subject, toOptions(one, per), matches, store));
+        rules.push(
+          ruleOf(
+            `${name}/${where}/${i}`,
+            i === 0 ? where : `${where}.${i + 1}`,
+            subject,
+            toOptions(one, per),
+            matches,
+            store,
+          ),
+        );
       } catch (cause) {
         throw new RangeError(`The limit ${where}: ${(cause as Error).message}`, { cause });
       }

@@ -127,6 +127,8 @@ describe("limits", () => {
     call(5, "a", http("bob"));
     expect(sent.map(({ id }) => id)).toEqual([3, 5]);
     expect(sent[1].result.content[0].text).toContain("counted for all clients together");
+    expect(readRefusal(sent[0].result)?.quota).toBe("tools.a.per-minute");
+    expect(readRefusal(sent[1].result)?.quota).toBe("tools.a.2.per-minute");
   });
 
   it.each([
