@@ -4,7 +4,7 @@ import { systemClock } from "../../limiter/clock.ts";
 import { keepRenewing } from "../../limiter/concurrency-limiter.ts";
 import { bindingOf, type Decision, decisionOf } from "../../limiter/decision.ts";
 import { RateLimitError } from "../../limiter/errors.ts";
-import { chain } from "../../limiter/reply.ts";
+import { chain, guarded } from "../../limiter/reply.ts";
 import { type Reservation, reserve } from "../../limiter/reservation.ts";
 import type { Awaitable, Store } from "../../limiter/store.ts";
 import { WaitingLine } from "../../limiter/waiting-line.ts";
@@ -55,10 +55,10 @@ export function admissionsOver(store: Store, maxWaitMs: number) {
   const claimsOf = (list: readonly Applied[]): readonly RuleClaim[] =>
     list.flatMap(({ call, client, rules }) => rules.flatMap((rule) => rule.claims(call, client)));
 
-  function attempt(list: readonly Applied[], since: number): Awaitable<Admission> {
+  function attempt(list: readonly Applied[]): Awaitable<Admission> {
     const claims = claimsOf(list);
     return chain(reserve(store, claims), (reservation) => {
-      const outcome = outcomeOf(claims, reservation.decisions, (clock.elapsed() - since) / 1000);
+      const outcome = outcomeOf(claims, reservation.decisions);
       if (!reservation.decision.allowed) return { ...free, refusal: refusalOf(claims, reservation.decisions), outcome };
       return { outcome, ...placesOf(claims, reservation) };
     });
@@ -69,8 +69,7 @@ export function admissionsOver(store: Store, maxWaitMs: number) {
     const places = claims.filter(({ place }) => place !== undefined);
     const undo = () => {
       stop();
-      void reservation.release();
-      wakeLines();
+      giveBack(() => reservation.release());
     };
     if (places.length === 0) return { holdsPlaces: false, finish: nothing, abandon: nothing, undo };
     const demands = places.map(({ demand }) => demand);
@@ -86,9 +85,17 @@ export function admissionsOver(store: Store, maxWaitMs: number) {
     const finish = () => {
       if (!stop()) return;
       const back = demands.map((demand) => ({ ...demand, cost: -demand.cost }));
-      void chain(store.take(back, { mode: Mode.force }), wakeLines);
+      giveBack(() => chain(store.take(back, { mode: Mode.force }), () => undefined));
     };
     return { holdsPlaces: true, finish, abandon: stop, undo };
+  }
+
+  /** A store that fails keeps what it holds until that flows back or its lease ends; the call is over all the same. */
+  function giveBack(action: () => Awaitable<void>): void {
+    guarded(
+      () => chain(action(), wakeLines),
+      () => {},
+    );
   }
 
   /** Places have come back: those who wait for one ask again. */
@@ -109,14 +116,13 @@ export function admissionsOver(store: Store, maxWaitMs: number) {
     let line = lines.get(key);
     if (line === undefined) {
       const claims = claimsOf(list);
-      const since = clock.elapsed();
       line = new WaitingLine<Admission>({
         clock,
         maxWaiting: MAX_WAITING,
         isExact: !needsPlaces(list),
         onEmpty: () => lines.delete(key),
         attempt: () =>
-          chain(attempt(list, since), (value) => ({ decision: value.outcome!.decision, value, undo: value.undo })),
+          chain(attempt(list), (value) => ({ decision: value.outcome!.decision, value, undo: value.undo })),
         foresee: (_cost, ahead) => foresee(claims, ahead.length),
       });
       lines.set(key, line);
@@ -154,25 +160,21 @@ export function admissionsOver(store: Store, maxWaitMs: number) {
   return {
     /** At once where the store answers at once, unless the calls have to wait. */
     admit(list: readonly Applied[], signal?: AbortSignal): Awaitable<Admission> {
-      if (maxWaitMs === 0) return attempt(list, clock.elapsed());
+      if (maxWaitMs === 0) return attempt(list);
       const key = lineKeyOf(list);
       if (lines.has(key)) return waitInLine(list, key, signal);
-      return chain(attempt(list, clock.elapsed()), (admission) =>
+      return chain(attempt(list), (admission) =>
         admission.refusal !== undefined && mayWait(list, admission.refusal) ? waitInLine(list, key, signal) : admission,
       );
     },
   };
 }
 
-function outcomeOf(
-  claims: readonly RuleClaim[],
-  decisions: readonly Decision[],
-  waitedMs: number,
-): Admission["outcome"] & {} {
+function outcomeOf(claims: readonly RuleClaim[], decisions: readonly Decision[]): Admission["outcome"] & {} {
   return {
     decision: bindingOf(decisions),
     decisions: claims.map(({ quota }, i) => ({ quota, decision: decisions[i]! })),
-    waitedMs,
+    waitedMs: 0,
   };
 }
 

@@ -1,7 +1,7 @@
 import { refusalError, refusedToolResult } from "../../answers/mcp.ts";
 import { type Refusal, refusalText } from "../../answers/text.ts";
 import { isolated } from "../../limiter/events.ts";
-import { chain } from "../../limiter/reply.ts";
+import { chain, guarded } from "../../limiter/reply.ts";
 import type { Awaitable, Store } from "../../limiter/store.ts";
 import { type MemoryStore, memoryStore } from "../../stores/memory/memory.ts";
 import { type Admission, type Applied, admissionsOver, free } from "./admission.ts";
@@ -95,7 +95,14 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
       if (legs === undefined || (result as { resultType?: unknown } | undefined)?.resultType !== "input_required")
         return;
       const call = callOf(request, origin);
-      void chain(client(call), (key) => key !== undefined && legs.add(call, key, result as { requestState?: unknown }));
+      // Where the client cannot be told, the next leg is charged like any call, and says what is wrong.
+      guarded(
+        () =>
+          chain(client(call), (key) => {
+            if (key !== undefined) legs.add(call, key, result as { requestState?: unknown });
+          }),
+        () => {},
+      );
     },
   };
 }

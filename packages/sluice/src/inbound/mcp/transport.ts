@@ -59,7 +59,7 @@ export function gateTransport<T extends TransportLike>(transport: T, gate: McpGa
       settle(entry, admitted, deliver);
       return;
     }
-    passing.set(request.id, entry);
+    enter(entry);
     admitted.then(
       (admission) => {
         if (entry.controller.signal.aborted) return admission.undo();
@@ -67,10 +67,24 @@ export function gateTransport<T extends TransportLike>(transport: T, gate: McpGa
         settle(entry, admission, deliver);
       },
       (error: unknown) => {
+        if (entry.controller.signal.aborted) return;
         passing.delete(request.id);
-        if (!entry.controller.signal.aborted) fail(entry, error);
+        fail(entry, error);
       },
     );
+  }
+
+  /** An id names one request (JSON-RPC): a client that gives it to another gives up the earlier one. */
+  function enter(entry: Passing): void {
+    const earlier = passing.get(entry.request.id);
+    if (earlier !== undefined) leave(earlier, "The client gave the id of the request to another one while it waited.");
+    passing.set(entry.request.id, entry);
+  }
+
+  /** Nobody will hear of this request again: it waits no longer, or holds its places until their lease ends. */
+  function leave({ admission, controller }: Passing, reason: string): void {
+    if (admission === undefined) controller.abort(new Error(reason));
+    else admission.abandon();
   }
 
   function settle(entry: Passing, admission: Admission, deliver: () => void): void {
@@ -78,7 +92,7 @@ export function gateTransport<T extends TransportLike>(transport: T, gate: McpGa
       answer(entry.request, gate.refuse(entry.request, admission.refusal));
       return;
     }
-    if (admission.holdsPlaces || gate.watchesAnswers) passing.set(entry.request.id, { ...entry, admission });
+    if (admission.holdsPlaces || gate.watchesAnswers) enter({ ...entry, admission });
     deliver();
   }
 
@@ -101,12 +115,8 @@ export function gateTransport<T extends TransportLike>(transport: T, gate: McpGa
     const entry = passing.get(message.params?.requestId);
     if (entry === undefined) return false;
     passing.delete(entry.request.id);
-    if (entry.admission !== undefined) {
-      entry.admission.abandon();
-      return false;
-    }
-    entry.controller.abort(new Error("The client cancelled the request while it waited."));
-    return true;
+    leave(entry, "The client cancelled the request while it waited.");
+    return entry.admission === undefined;
   }
 
   intercept(
@@ -123,11 +133,7 @@ export function gateTransport<T extends TransportLike>(transport: T, gate: McpGa
     "onclose",
     (next) =>
       function (this: unknown) {
-        for (const { admission, controller } of passing.values()) {
-          if (admission === undefined)
-            controller.abort(new Error("The connection was closed while the request waited."));
-          else admission.abandon();
-        }
+        for (const entry of passing.values()) leave(entry, "The connection was closed while the request waited.");
         passing.clear();
         next.call(this);
       },

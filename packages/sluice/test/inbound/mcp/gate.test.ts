@@ -217,6 +217,29 @@ describe("a store that fails", () => {
   });
 });
 
+describe("a store that fails while a call runs", () => {
+  it("does not end the process: the place is free when its lease ends", async () => {
+    const taken = { allowed: true, remaining: 0, retryAfter: 0, resetAfter: 0, receipt: 1 };
+    const store: Store = {
+      clock: manualClock(),
+      take: async (demands, { mode } = {}) => {
+        if (mode !== undefined) throw new Error("down");
+        return demands.map(() => taken);
+      },
+      forget: async () => {},
+    };
+    const { transport, delivered, call } = fakeTransport({ store, tools: { slow: { concurrency: 1 } } });
+    call(1, "slow");
+    await vi.waitUntil(() => delivered.length === 1);
+    const unhandled = vi.fn();
+    process.on("unhandledRejection", unhandled);
+    await transport.send({ jsonrpc: "2.0", id: 1, result: {} });
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off("unhandledRejection", unhandled);
+    expect(unhandled).not.toHaveBeenCalled();
+  });
+});
+
 describe("waiting in line", () => {
   it("lets calls pass in order at the earliest time, and refuses at once what cannot be in time", async () => {
     const { clock, delivered, sent, call } = setup({ tools: { echo: "1/2s" }, wait: true });
@@ -279,6 +302,17 @@ describe("places", () => {
     expect(clock.pending).toBe(0);
     call(3, "slow");
     expect(sent.map(({ id }) => id)).toEqual([2, 1]);
+  });
+
+  it("are not leaked by a client that gives one id to several calls", async () => {
+    const { clock, sent, call, transport } = setup({ tools: { slow: { concurrency: 2, leaseMs: 3_000 } } });
+    call(1, "slow");
+    call(1, "slow");
+    await transport.send({ jsonrpc: "2.0", id: 1, result: {} });
+    await clock.advance(3_000);
+    expect(clock.pending).toBe(0);
+    for (const id of [2, 3]) call(id, "slow");
+    expect(sent.filter(({ result }) => result.isError)).toEqual([]);
   });
 
   it("of a cancelled call stay taken until the lease ends: cancelling is no way to run more at once", async () => {
