@@ -2,7 +2,8 @@ import { clientContext } from "../client-context.ts";
 import type { Origin } from "./call.ts";
 import { createMcpGate } from "./gate.ts";
 import type { McpRateLimitOptions } from "./options.ts";
-import type { FastMcpLike, FastMcpTool, JsonRpcRequest, ToolContext } from "./types.ts";
+import { runTool } from "./run-tool.ts";
+import type { FastMcpLike, FastMcpTool, ToolContext } from "./types.ts";
 
 export type FastMcpRateLimitOptions = Pick<
   McpRateLimitOptions,
@@ -25,23 +26,8 @@ export function rateLimit<S extends FastMcpLike>(server: S, options: FastMcpRate
   const limited = (tool: FastMcpTool) => ({
     ...tool,
     async execute(args: unknown, context: ToolContext) {
-      const request: JsonRpcRequest = {
-        jsonrpc: "2.0",
-        id: 0,
-        method: "tools/call",
-        params: { name: tool.name, arguments: args },
-      };
-      const admission = await gate.admit([request], originOf(context, isStdio), context?.signal);
-      if (admission.refusal !== undefined) {
-        const { resultType: _, ...result } = (gate.refuse(request, admission.refusal) as { result: FastMcpTool })
-          .result;
-        return result;
-      }
-      try {
-        return await tool.execute(args, context);
-      } finally {
-        admission.finish();
-      }
+      const call = { tool: tool.name, args, origin: originOf(context, isStdio), signal: context?.signal };
+      return withoutResultType(await runTool(gate, call, () => tool.execute(args, context)));
     },
   });
 
@@ -56,6 +42,13 @@ export function rateLimit<S extends FastMcpLike>(server: S, options: FastMcpRate
     return start.call(server, given);
   };
   return server;
+}
+
+/** FastMCP accepts no other fields than its own, and its SDK speaks the era that has no `resultType`. */
+function withoutResultType(result: FastMcpTool): FastMcpTool {
+  if (result?.resultType === undefined) return result;
+  const { resultType: _, ...rest } = result;
+  return rest;
 }
 
 function originOf({ session, sessionId }: ToolContext, isStdio: boolean): Origin {

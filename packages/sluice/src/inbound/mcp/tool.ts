@@ -1,10 +1,10 @@
 import { clientContext } from "../client-context.ts";
-import type { Admission } from "./admission.ts";
 import { type Origin, toHeaders } from "./call.ts";
 import { createMcpGate } from "./gate.ts";
 import type { LimitLike } from "./limits.ts";
 import type { McpRateLimitOptions } from "./options.ts";
-import type { JsonRpcRequest, ToolCallback, ToolContext } from "./types.ts";
+import { runTool } from "./run-tool.ts";
+import type { ToolCallback, ToolContext } from "./types.ts";
 
 export interface LimitToolOptions
   extends Pick<McpRateLimitOptions, "client" | "store" | "name" | "wait" | "describe" | "onDecision"> {
@@ -18,7 +18,8 @@ export interface LimitToolOptions
  * A tool's callback that is limited: over the limit it returns a result that tells the model what to do.
  *
  * For one tool of an SDK server of either generation. A tool that asks its client for input is charged
- * once for each request on the wire, however often the SDK runs the callback for it.
+ * once for each request on the wire, however often the SDK runs the callback for it; a place of a
+ * `concurrency` limit is held during the first run.
  *
  * @example
  * server.registerTool("search", config, limitTool({ tool: "search", limit: "10/min" }, async ({ query }) => ...));
@@ -32,20 +33,10 @@ export function limitTool<C extends ToolCallback>({ tool, limit, ...options }: L
     const context: ToolContext = args.at(-1);
     const signal: AbortSignal | undefined = context?.mcpReq?.signal ?? context?.signal;
     if (signal !== undefined && admitted.has(signal)) return callback(...args);
-    const request: JsonRpcRequest = {
-      jsonrpc: "2.0",
-      id: 0,
-      method: "tools/call",
-      params: { name: tool, arguments: args[0] },
-    };
-    const admission: Admission = await gate.admit([request], originOf(context), signal);
-    if (admission.refusal !== undefined) return (gate.refuse(request, admission.refusal) as { result: unknown }).result;
-    if (signal !== undefined) admitted.add(signal);
-    try {
-      return await callback(...args);
-    } finally {
-      admission.finish();
-    }
+    return runTool(gate, { tool, args: args[0], origin: originOf(context), signal }, () => {
+      if (signal !== undefined) admitted.add(signal);
+      return callback(...args);
+    });
   };
   return limited as C;
 }

@@ -1,3 +1,5 @@
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { FastMCP } from "fastmcp";
 import { memoryStore } from "sluice";
 import { rateLimit } from "sluice/fastmcp";
@@ -77,3 +79,16 @@ it.each(clientKinds.filter((kind) => kind !== "v2 modern"))(
     expect(runs).toEqual(["one", "two", "three"]);
   },
 );
+
+it("limits each principal that authenticate returns by itself, over all its sessions", async () => {
+  const { url } = await serve({ store: memoryStore({ clock: manualClock() }), tools: { one: "1/min" } });
+  const isRefused = async (user: string) => {
+    const client = new Client({ name: "test", version: "1.0.0" });
+    cleanup.push(() => client.close());
+    await client.connect(
+      new StreamableHTTPClientTransport(url, { requestInit: { headers: { "x-user": user } } }) as any,
+    );
+    return (await client.callTool({ name: "one", arguments: {} })).isError ?? false;
+  };
+  expect([await isRefused("ann"), await isRefused("bob"), await isRefused("ann")]).toEqual([false, false, true]);
+});
