@@ -81,7 +81,31 @@ export interface Algorithm {
 
   /** Whether the state equals that of a key never seen, so that it may be forgotten. */
   isFresh(cells: Cells, offset: number, now: number): boolean;
+
+  /**
+   * What a store has to keep so that units may be used for a while after it has granted them, and this
+   * algorithm's bound still holds. Undefined, like the method, where that would cost too much of the limit.
+   *
+   * @param lease how long a granted unit should stay usable, in microseconds; the terms may say less
+   */
+  forLeases?(lease: number): LeaseTerms | undefined;
+
+  /** One of `parts` equal shares of the limit, of one unit at least: what a process may allow by itself. */
+  share?(parts: number): Algorithm;
 }
+
+/** How units of an algorithm can be granted ahead of their use. */
+export interface LeaseTerms {
+  /** What the store keeps in its place. */
+  readonly algorithm: Algorithm;
+  /** How long a granted unit stays usable, in microseconds. */
+  readonly lease: number;
+  /** Whether a unit is lost at the end of the window that it was granted in, as told by `resetAfter`. */
+  readonly endsWithWindow: boolean;
+}
+
+/** With fewer units than this per lease, shares of them are not worth the trouble. */
+export const LEAST_PER_LEASE = 4;
 
 /**
  * One step as a pure function: the given state stays as it is, the new one comes back.

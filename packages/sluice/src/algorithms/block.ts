@@ -24,4 +24,6 @@ export const block: Algorithm = {
   isFresh(cells: Cells, offset: number, now: number): boolean {
     return cells[offset]! <= now;
   },
+
+  share: () => block,
 };

@@ -60,6 +60,10 @@ class Concurrency implements Algorithm {
     return cells.length === 0 || cells[cells.length - 2]! <= now;
   }
 
+  share(parts: number): Algorithm {
+    return new Concurrency(Math.max(1, Math.floor(this.capacity / parts)), this.#lease);
+  }
+
   /** A lease that seems to end too late is from before the clock was set back: it gets a whole term from now. */
   #dropEnded(leases: number[], now: number): void {
     let kept = 0;

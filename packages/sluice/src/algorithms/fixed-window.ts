@@ -1,4 +1,4 @@
-import { type Algorithm, type Answer, type Cells, Mode } from "./algorithm.ts";
+import { type Algorithm, type Answer, type Cells, LEAST_PER_LEASE, type LeaseTerms, Mode } from "./algorithm.ts";
 import { type CalendarUnit, calendar, type Windows } from "./calendar.ts";
 import { MAX_UNITS, wholeMicroseconds, wholeNumber } from "./numbers.ts";
 
@@ -87,6 +87,17 @@ class FixedWindow implements Algorithm {
 
   isFresh(cells: Cells, offset: number, now: number): boolean {
     return cells[offset] === 0 || now >= cells[offset + 1]!;
+  }
+
+  /** A unit is used in the window that it was granted in: nothing of the limit is lost. */
+  forLeases(lease: number): LeaseTerms | undefined {
+    if (lease * this.capacity < LEAST_PER_LEASE * this.#windows.longest) return undefined;
+    return { algorithm: this, lease, endsWithWindow: true };
+  }
+
+  share(parts: number): Algorithm {
+    const limit = Math.max(1, Math.floor(this.capacity / parts));
+    return new FixedWindow(limit, this.#windows, this.clock, [limit, ...this.params.slice(1)]);
   }
 
   /**

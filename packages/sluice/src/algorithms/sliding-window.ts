@@ -1,4 +1,4 @@
-import { type Algorithm, type Answer, type Cells, Mode } from "./algorithm.ts";
+import { type Algorithm, type Answer, type Cells, LEAST_PER_LEASE, type LeaseTerms, Mode } from "./algorithm.ts";
 import { MAX_UNITS, wholeMicroseconds, wholeNumber } from "./numbers.ts";
 
 export interface SlidingWindowOptions {
@@ -36,6 +36,9 @@ export function slidingWindow({ limit, periodMs, granules = 100 }: SlidingWindow
 const HEAD = 0;
 const SUM = 1;
 const FIRST = 2;
+/** Leases may cost this part of a period, and grants are few: they can be remembered more finely than calls. */
+const LEASE_COST = 150;
+const LEASE_GRANULES = 400;
 
 /**
  * The window as a log of charges, oldest first: `[head, sum, time, units, time, units, …]`. Charges
@@ -100,6 +103,19 @@ class SlidingWindow implements Algorithm {
   isFresh(cells: Cells, _offset: number, now: number): boolean {
     const { length } = cells;
     return length <= FIRST || cells[length - 2]! <= now - this.#period;
+  }
+
+  /** Units used in a period were granted in a period and a lease: the store keeps the limit over that. */
+  forLeases(lease: number): LeaseTerms | undefined {
+    const granted = Math.min(lease, Math.floor(this.#period / LEASE_COST));
+    if (granted * this.capacity < LEAST_PER_LEASE * this.#period) return undefined;
+    const algorithm = new SlidingWindow(this.capacity, this.#period + granted, LEASE_GRANULES);
+    return { algorithm, lease: granted, endsWithWindow: false };
+  }
+
+  share(parts: number): Algorithm {
+    const [limit, period, granules] = this.params as readonly [number, number, number];
+    return new SlidingWindow(Math.max(1, Math.floor(limit / parts)), period, granules);
   }
 
   /** When enough of the oldest charges are over to make room for `excess` units. */

@@ -1,9 +1,11 @@
-import { type Algorithm, type Answer, type Cells, Mode } from "./algorithm.ts";
+import { type Algorithm, type Answer, type Cells, LEAST_PER_LEASE, type LeaseTerms, Mode } from "./algorithm.ts";
 import { greatestCommonDivisor, wholeMicroseconds, wholeNumber } from "./numbers.ts";
 
 /** Sums of two such numbers, and quotients of them, are exact in doubles (and so in Lua). */
 const MAX_DEPTH = 2 ** 51;
 const MAX_DEBT = 2 ** 52;
+/** Leases may cost a fiftieth of the burst. */
+const LEASE_COST = 50;
 
 export interface TokenBucketOptions {
   /** Units that flow back every `periodMs`: a whole number from 1. */
@@ -101,6 +103,25 @@ class TokenBucket implements Algorithm {
 
   isFresh(cells: Cells, offset: number, now: number): boolean {
     return this.#drained(cells[offset]!, now - cells[offset + 1]!) === 0;
+  }
+
+  /**
+   * Granted units are used up to a lease late, so what flows back in a lease comes off the burst: at most
+   * `burst - rate × lease + rate × (W + lease)` units are used in any window W, as promised.
+   */
+  forLeases(lease: number): LeaseTerms | undefined {
+    const perUnit = this.#unit / this.#drain;
+    const most = Math.floor((this.capacity / LEASE_COST) * perUnit);
+    const granted = Math.min(lease, most);
+    if (granted < LEAST_PER_LEASE * perUnit) return undefined;
+    const burst = this.capacity - Math.ceil(granted / perUnit);
+    return { algorithm: new TokenBucket(this.#drain, this.#unit, burst), lease: granted, endsWithWindow: false };
+  }
+
+  share(parts: number): Algorithm {
+    const burst = Math.max(1, Math.floor(this.capacity / parts));
+    const divisor = greatestCommonDivisor(this.#drain, parts);
+    return new TokenBucket(this.#drain / divisor, this.#unit * (parts / divisor), burst);
   }
 
   #drained(debt: number, elapsed: number): number {

@@ -35,12 +35,16 @@ export interface Demand extends Account {
   readonly cost: number;
   /** With a negative cost: which charge is undone. With a place: its name. */
   readonly receipt?: number;
+  /** Fewer units than `cost` will do, down to so many: as many as there are are taken. @default cost */
+  readonly least?: number;
 }
 
 /** What a store says to one demand. */
 export interface Taken extends Verdict {
   /** Decided without the store that should have decided. */
   readonly degraded?: boolean;
+  /** Units that were taken, when the demand named a `least`. */
+  readonly granted?: number;
 }
 
 export interface TakeOptions {
@@ -104,12 +108,25 @@ export function decide(
   states: readonly (State | undefined)[],
   times: Times,
   { mode = Mode.take, ahead = [] }: TakeOptions = {},
-): readonly Step[] {
+): readonly (Step & Taken)[] {
   const merged = mergeDemands(demands);
   if (ahead.length > 0) return decideInLine(merged, states, times, ahead);
-  const steps = merged.map((demand, i) => stepOf(demand, states[i], times, demand.cost, mode));
-  if (steps.every(({ allowed }) => allowed)) return steps;
-  return steps.map((one, i) => (one.allowed ? stepOf(merged[i]!, states[i], times, 0, Mode.peek) : one));
+  const whole = merged.map((demand, i) => stepOf(demand, states[i], times, demand.cost, mode));
+  const granted = merged.map((demand, i) => grantedOf(demand, whole[i]!));
+  const steps = whole.map((one, i) =>
+    granted[i] === merged[i]!.cost ? one : stepOf(merged[i]!, states[i], times, granted[i]!, mode),
+  );
+  const isMet = steps.every(({ allowed }) => allowed);
+  return steps.map((one, i) => {
+    const demand = merged[i]!;
+    const stands = isMet || !one.allowed ? one : stepOf(demand, states[i], times, 0, Mode.peek);
+    return demand.least === undefined ? stands : { ...stands, granted: isMet ? granted[i]! : 0 };
+  });
+}
+
+/** How much of a demand can be met, when the whole was answered so: all of it, or what is left if that will do. */
+export function grantedOf({ cost, least = cost }: Demand, { allowed, remaining }: Verdict): number {
+  return !allowed && remaining >= least ? remaining : cost;
 }
 
 function stepOf(
@@ -160,9 +177,13 @@ export function mergeDemands(demands: readonly Demand[]): readonly Demand[] {
   for (const demand of demands) {
     const earlier = merged.find((other) => isSame(other, demand));
     const same = demands.filter((other) => isSame(other, demand));
-    merged.push(
-      earlier ?? (same.length === 1 ? demand : { ...demand, cost: same.reduce((sum, { cost }) => sum + cost, 0) }),
-    );
+    merged.push(earlier ?? (same.length === 1 ? demand : sumOf(same)));
   }
   return merged;
+}
+
+function sumOf(demands: readonly Demand[]): Demand {
+  const cost = demands.reduce((sum, demand) => sum + demand.cost, 0);
+  if (demands.every(({ least }) => least === undefined)) return { ...demands[0]!, cost };
+  return { ...demands[0]!, cost, least: demands.reduce((sum, demand) => sum + (demand.least ?? demand.cost), 0) };
 }

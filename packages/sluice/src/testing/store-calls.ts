@@ -45,6 +45,7 @@ function aDemand(below: (end: number) => number, receipts: Receipts): Demand {
     cost: [1, 1, 2, 3, below(9), 0, -1, -below(4)][below(8)]!,
   };
   if (account.algorithm.name === "concurrency") return { ...demand, receipt: 1 + below(5) };
+  if (demand.cost > 0 && below(4) === 0) return { ...demand, least: 1 + below(demand.cost) };
   const receipt = receipts.get(account.space);
   return demand.cost < 0 && receipt !== undefined && below(2) === 0 ? { ...demand, receipt } : demand;
 }

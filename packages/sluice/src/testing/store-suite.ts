@@ -129,8 +129,8 @@ function same(taken: readonly Taken[], expected: readonly Taken[], what: () => s
   insist(found === wanted, () => `${what()} was answered\n${found}\nbut decide says\n${wanted}`);
 }
 
-const shown = ({ allowed, remaining, retryAfter, resetAfter, receipt }: Taken): string =>
-  `{ allowed: ${allowed}, remaining: ${remaining}, retryAfter: ${retryAfter}, resetAfter: ${resetAfter}, receipt: ${receipt} }`;
+const shown = ({ allowed, remaining, retryAfter, resetAfter, receipt, granted }: Taken): string =>
+  `{ allowed: ${allowed}, remaining: ${remaining}, retryAfter: ${retryAfter}, resetAfter: ${resetAfter}, receipt: ${receipt}, granted: ${granted} }`;
 
 function insist(isTrue: boolean, found: () => string): void {
   if (!isTrue) throw new Error(found());

@@ -4,6 +4,7 @@ import { type Clock, systemClock } from "../../limiter/clock.ts";
 import {
   type Demand,
   decide,
+  grantedOf,
   type Ledger,
   mergeDemands,
   type SyncStore,
@@ -98,21 +99,31 @@ export function memoryStore({ maxKeys = 250_000, clock = systemClock }: MemorySt
     return answer.freeze();
   }
 
+  /** One demand, in place. */
+  function takeOne(demand: Demand, times: Times, mode: Mode): Taken {
+    const whole = apply(demand, demand.cost, times, mode);
+    if (demand.least === undefined) return whole;
+    const granted = grantedOf(demand, whole);
+    const taken = granted === demand.cost ? whole : apply(demand, granted, times, mode);
+    return { ...taken, granted: taken.allowed ? granted : 0 };
+  }
+
   /** As `decide` does it, in place: look at all, then charge all. An account that is named twice is charged once. */
-  function takeAll(demands: readonly Demand[], times: Times, mode: Mode): readonly Verdict[] {
-    const foreseen = demands.map((demand) => apply(demand, demand.cost, times, Mode.peek));
+  function takeAll(demands: readonly Demand[], times: Times, mode: Mode): readonly Taken[] {
+    const foreseen = demands.map((demand) => takeOne(demand, times, Mode.peek));
     const isRefused = mode !== Mode.force && foreseen.some(({ allowed }) => !allowed);
     if (isRefused) {
       // A refused step still brings a state from the future back to now: without that it would never be mended.
-      return foreseen.map((one, i) =>
-        apply(demands[i]!, one.allowed ? 0 : demands[i]!.cost, times, one.allowed ? Mode.peek : mode),
-      );
+      return foreseen.map((one, i) => {
+        const stands = apply(demands[i]!, one.allowed ? 0 : demands[i]!.cost, times, one.allowed ? Mode.peek : mode);
+        return one.granted === undefined ? stands : { ...stands, granted: 0 };
+      });
     }
     if (mode === Mode.peek) return foreseen;
-    const taken: Verdict[] = [];
+    const taken: Taken[] = [];
     for (const [i, demand] of demands.entries()) {
       const first = demands.indexOf(demand);
-      const one = first < i ? taken[first]! : apply(demand, demand.cost, times, mode);
+      const one = first < i ? taken[first]! : takeOne(demand, times, mode);
       if (!one.allowed) return undone(demands, taken, one, times);
       taken.push(one);
     }
@@ -120,12 +131,15 @@ export function memoryStore({ maxKeys = 250_000, clock = systemClock }: MemorySt
   }
 
   /** Newcomers that share one overflow key can together ask it for more than each of them foresaw: then none gets it. */
-  function undone(demands: readonly Demand[], taken: readonly Verdict[], refused: Verdict, times: Times): Verdict[] {
-    for (const [i, { receipt }] of taken.entries()) {
+  function undone(demands: readonly Demand[], taken: readonly Taken[], refused: Taken, times: Times): Taken[] {
+    for (const [i, { receipt, granted }] of taken.entries()) {
       const demand = demands[i]!;
-      if (demands.indexOf(demand) === i) apply({ receipt, ...demand }, -demand.cost, times, Mode.force);
+      if (demands.indexOf(demand) === i) apply({ receipt, ...demand }, -(granted ?? demand.cost), times, Mode.force);
     }
-    return demands.map((demand, i) => (i === taken.length ? refused : apply(demand, 0, times, Mode.peek)));
+    return demands.map((demand, i) => {
+      const stands = i === taken.length ? refused : apply(demand, 0, times, Mode.peek);
+      return demand.least === undefined ? stands : { ...stands, granted: 0 };
+    });
   }
 
   function take(demands: readonly Demand[], { mode = Mode.take, ahead = [] }: TakeOptions = {}): readonly Taken[] {
@@ -135,7 +149,7 @@ export function memoryStore({ maxKeys = 250_000, clock = systemClock }: MemorySt
       const states = demands.map(({ ledger, key }) => tableOf(ledger).read(key, times[ledger.algorithm.clock]));
       return decide(demands, states, times, { mode, ahead });
     }
-    return merged.length === 1 ? [apply(merged[0]!, merged[0]!.cost, times, mode)] : takeAll(merged, times, mode);
+    return merged.length === 1 ? [takeOne(merged[0]!, times, mode)] : takeAll(merged, times, mode);
   }
 
   return {
