@@ -14,6 +14,7 @@ export default defineConfig({
   resolve: { alias },
   test: {
     include: ["packages/*/test/**/*.test.ts", "examples/*/test/**/*.test.ts"],
+    globalSetup: ["scripts/redis-server.ts"],
     testTimeout: 30_000,
   },
 });
