@@ -41,6 +41,7 @@ export {
   type Taken,
   type TakeOptions,
   type Times,
+  type WhenChanged,
 } from "./limiter/store.ts";
 export { type Charge, reserveTogether } from "./limiter/together.ts";
 export type { WaitOptions } from "./limiter/waiting-line.ts";

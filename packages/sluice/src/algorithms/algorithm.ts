@@ -63,6 +63,8 @@ export interface Algorithm {
   readonly name: string;
   /** The numbers that configure it. With the name they are the fingerprint of a stored state. */
   readonly params: readonly (number | string)[];
+  /** Whether it goes on with states that the same algorithm has left under other numbers. @default false */
+  readonly carries?: boolean;
   /** The greatest cost that can ever pass: what a quiet key has left. */
   readonly capacity: number;
   /** Integers in a state, or 0 when it grows with use. All zeros (or an empty list) is a new key. */
@@ -89,6 +91,9 @@ export interface Algorithm {
    * @param lease how long a granted unit should stay usable, in microseconds; the terms may say less
    */
   forLeases?(lease: number): LeaseTerms | undefined;
+
+  /** The same, but going on with what the same algorithm has left under other numbers: see `whenChanged` of a limiter. */
+  carrying?(): Algorithm;
 
   /** One of `parts` equal shares of the limit, of one unit at least: what a process may allow by itself. */
   share?(parts: number): Algorithm;
@@ -133,6 +138,6 @@ export function emptyState({ width }: Algorithm): number[] {
 }
 
 /** Tells apart states that different algorithms, or the same with other numbers, left in a store. */
-export function fingerprint({ name, params }: Algorithm): string {
-  return [name, ...params].join("/");
+export function fingerprint({ name, params, carries, clock }: Algorithm): string {
+  return carries ? `${name}/carried/${clock}` : [name, ...params].join("/");
 }

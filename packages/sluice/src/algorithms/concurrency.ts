@@ -23,6 +23,9 @@ export function concurrency({ limit, leaseMs }: ConcurrencyOptions): Algorithm {
   return new Concurrency(limit, wholeMicroseconds("leaseMs", leaseMs));
 }
 
+/** Others may hold places for longer than an algorithm that carries: an hour is believed, in microseconds. */
+const LONGEST_CARRIED = 3_600_000_000;
+
 /** Leases in the order in which they end: `[receipt, end, units, …]`. */
 const FIELDS = 3;
 
@@ -32,9 +35,13 @@ class Concurrency implements Algorithm {
   readonly clock = "elapsed";
   readonly params: readonly number[];
   readonly capacity: number;
+  readonly carries: boolean;
   readonly #lease: number;
+  readonly #longest: number;
 
-  constructor(limit: number, lease: number) {
+  constructor(limit: number, lease: number, carries = false) {
+    this.carries = carries;
+    this.#longest = carries ? Math.max(lease, LONGEST_CARRIED) : lease;
     this.params = [limit, lease];
     this.capacity = limit;
     this.#lease = lease;
@@ -49,7 +56,7 @@ class Concurrency implements Algorithm {
     answer.retryAfter = answer.allowed ? 0 : this.#retryAfter(leases, now, held + cost - this.capacity, cost);
     answer.receipt = receipt;
     if (answer.allowed && cost > 0) {
-      leases.push(receipt, now + this.#lease, cost);
+      insert(leases, receipt, now + this.#lease, cost);
       held += cost;
     }
     answer.remaining = Math.max(0, this.capacity - held);
@@ -58,6 +65,11 @@ class Concurrency implements Algorithm {
 
   isFresh(cells: Cells, _offset: number, now: number): boolean {
     return cells.length === 0 || cells[cells.length - 2]! <= now;
+  }
+
+  /** Leases stay as long as they were taken for, and the places that they hold count. */
+  carrying(): Algorithm {
+    return new Concurrency(this.capacity, this.#lease, true);
   }
 
   share(parts: number): Algorithm {
@@ -70,7 +82,7 @@ class Concurrency implements Algorithm {
     for (let i = 0; i < leases.length; i += FIELDS) {
       if (leases[i + 1]! <= now) continue;
       leases[kept] = leases[i]!;
-      leases[kept + 1] = Math.min(leases[i + 1]!, now + this.#lease);
+      leases[kept + 1] = Math.min(leases[i + 1]!, now + this.#longest);
       leases[kept + 2] = leases[i + 2]!;
       kept += FIELDS;
     }
@@ -85,6 +97,13 @@ class Concurrency implements Algorithm {
       if (freed >= excess) return leases[i + 1]! - now;
     }
   }
+}
+
+/** At the end, except before leases that somebody with longer terms has taken. */
+function insert(leases: number[], receipt: number, end: number, units: number): void {
+  let i = leases.length;
+  while (i > 0 && leases[i - 2]! > end) i -= FIELDS;
+  leases.splice(i, 0, receipt, end, units);
 }
 
 function unitsOf(leases: readonly number[]): number {

@@ -53,9 +53,17 @@ class FixedWindow implements Algorithm {
   readonly clock: "elapsed" | "wall";
   readonly params: readonly (number | string)[];
   readonly capacity: number;
+  readonly carries: boolean;
   readonly #windows: Windows;
 
-  constructor(limit: number, windows: Windows, clock: "elapsed" | "wall", params: readonly (number | string)[]) {
+  constructor(
+    limit: number,
+    windows: Windows,
+    clock: "elapsed" | "wall",
+    params: readonly (number | string)[],
+    carries = false,
+  ) {
+    this.carries = carries;
     this.capacity = limit;
     this.#windows = windows;
     this.clock = clock;
@@ -93,6 +101,11 @@ class FixedWindow implements Algorithm {
   forLeases(lease: number): LeaseTerms | undefined {
     if (lease * this.capacity < LEAST_PER_LEASE * this.#windows.longest) return undefined;
     return { algorithm: this, lease, endsWithWindow: true };
+  }
+
+  /** The count goes on, in the window that it began in. */
+  carrying(): Algorithm {
+    return new FixedWindow(this.capacity, this.#windows, this.clock, this.params, true);
   }
 
   share(parts: number): Algorithm {

@@ -56,8 +56,10 @@ class SlidingWindow implements Algorithm {
   readonly #granule: number;
   /** Whether the limit is too large to remember every charge by itself. */
   readonly #isCoarse: boolean;
+  readonly carries: boolean;
 
-  constructor(limit: number, period: number, granules: number) {
+  constructor(limit: number, period: number, granules: number, carries = false) {
+    this.carries = carries;
     this.params = [limit, period, granules];
     this.capacity = limit;
     this.#period = period;
@@ -109,8 +111,14 @@ class SlidingWindow implements Algorithm {
   forLeases(lease: number): LeaseTerms | undefined {
     const granted = Math.min(lease, Math.floor(this.#period / LEASE_COST));
     if (granted * this.capacity < LEAST_PER_LEASE * this.#period) return undefined;
-    const algorithm = new SlidingWindow(this.capacity, this.#period + granted, LEASE_GRANULES);
+    const algorithm = new SlidingWindow(this.capacity, this.#period + granted, LEASE_GRANULES, this.carries);
     return { algorithm, lease: granted, endsWithWindow: false };
+  }
+
+  /** A log says nothing of the numbers it was written under: it stays as it is. */
+  carrying(): Algorithm {
+    const [limit, period, granules] = this.params as readonly [number, number, number];
+    return new SlidingWindow(limit, period, granules, true);
   }
 
   share(parts: number): Algorithm {

@@ -51,7 +51,7 @@ export function tokenBucket({ limit, periodMs, burst = limit }: TokenBucketOptio
  */
 class TokenBucket implements Algorithm {
   readonly name = "token-bucket";
-  readonly width = 2;
+  readonly width: number;
   readonly clock = "elapsed";
   readonly params: readonly number[];
   readonly #depth: number;
@@ -61,8 +61,12 @@ class TokenBucket implements Algorithm {
   readonly #unit: number;
   readonly capacity: number;
 
-  constructor(drain: number, unit: number, burst: number) {
+  readonly carries: boolean;
+
+  constructor(drain: number, unit: number, burst: number, carries = false) {
     this.params = [drain, unit, burst];
+    this.carries = carries;
+    this.width = carries ? 3 : 2;
     this.capacity = burst;
     this.#drain = drain;
     this.#unit = unit;
@@ -73,7 +77,7 @@ class TokenBucket implements Algorithm {
   apply(cells: Cells, offset: number, now: number, cost: number, mode: Mode, receipt: number, answer: Answer): void {
     const depth = this.#depth;
     const elapsed = now - cells[offset + 1]!;
-    let debt = this.#drained(cells[offset]!, elapsed);
+    let debt = this.#drained(this.#debtOf(cells, offset), elapsed);
     let allowed = true;
     let retryAfter = 0;
     if (cost < 0) {
@@ -92,6 +96,7 @@ class TokenBucket implements Algorithm {
     if (mode !== Mode.peek && (allowed || elapsed < 0)) {
       cells[offset] = debt;
       cells[offset + 1] = now;
+      if (this.carries) cells[offset + 2] = this.#unit;
     }
     const room = depth - debt;
     answer.allowed = allowed;
@@ -102,7 +107,12 @@ class TokenBucket implements Algorithm {
   }
 
   isFresh(cells: Cells, offset: number, now: number): boolean {
-    return this.#drained(cells[offset]!, now - cells[offset + 1]!) === 0;
+    return this.#drained(this.#debtOf(cells, offset), now - cells[offset + 1]!) === 0;
+  }
+
+  /** A debt is counted in parts of a unit, so its state says of which. */
+  carrying(): Algorithm {
+    return new TokenBucket(this.#drain, this.#unit, this.capacity, true);
   }
 
   /**
@@ -115,13 +125,26 @@ class TokenBucket implements Algorithm {
     const granted = Math.min(lease, most);
     if (granted < LEAST_PER_LEASE * perUnit) return undefined;
     const burst = this.capacity - Math.ceil(granted / perUnit);
-    return { algorithm: new TokenBucket(this.#drain, this.#unit, burst), lease: granted, endsWithWindow: false };
+    return {
+      algorithm: new TokenBucket(this.#drain, this.#unit, burst, this.carries),
+      lease: granted,
+      endsWithWindow: false,
+    };
   }
 
   share(parts: number): Algorithm {
     const burst = Math.max(1, Math.floor(this.capacity / parts));
     const divisor = greatestCommonDivisor(this.#drain, parts);
     return new TokenBucket(this.#drain / divisor, this.#unit * (parts / divisor), burst);
+  }
+
+  /** The debt in parts of this bucket's unit: rounded up, where another left it in parts of its own. */
+  #debtOf(cells: Cells, offset: number): number {
+    const debt = cells[offset]!;
+    if (!this.carries || debt === 0 || cells[offset + 2] === this.#unit) return debt;
+    const unit = cells[offset + 2]!;
+    const whole = Math.floor(debt / unit);
+    return Math.min(MAX_DEBT, whole * this.#unit + Math.ceil(((debt - whole * unit) * this.#unit) / unit));
   }
 
   #drained(debt: number, elapsed: number): number {

@@ -6,7 +6,15 @@ import { type Decision, decisionOf } from "./decision.ts";
 import { milliseconds } from "./duration.ts";
 import { type Quota, quota } from "./quota.ts";
 import { chain, guarded, type Reply, type StoreFor, type Timing } from "./reply.ts";
-import { type Awaitable, type Demand, type Ledger, ledger, type Store, type SyncStore } from "./store.ts";
+import {
+  type Awaitable,
+  type Demand,
+  type Ledger,
+  ledger,
+  type Store,
+  type SyncStore,
+  type WhenChanged,
+} from "./store.ts";
 import { WaitingLine, type WaitOptions } from "./waiting-line.ts";
 
 /** A place that was asked for. It must be given back, or runs out. */
@@ -63,6 +71,8 @@ export interface ConcurrencyLimiterOptions<S extends Store = Store> {
   readonly name?: string;
   /** At most this many wait for one key; more are refused at once. @default 1000 */
   readonly maxWaiting?: number;
+  /** Whether places that are held still count when a deploy changes `limit` or `leaseMs`: see `createLimiter`. @default "fresh" */
+  readonly whenChanged?: WhenChanged;
 }
 
 /** A name for a lease that no other process gives: 48 random bits. */
@@ -74,10 +84,10 @@ function leaseName(): number {
 export function concurrencyLimiterOver<S extends Store>(
   options: ConcurrencyLimiterOptions<S>,
 ): ConcurrencyLimiter<S extends SyncStore ? "sync" : "async"> {
-  const { limit, leaseMs = 60_000, store, name = "concurrency", maxWaiting = 1000 } = options;
+  const { limit, leaseMs = 60_000, store, name = "concurrency", maxWaiting = 1000, whenChanged } = options;
   milliseconds("leaseMs", leaseMs, 1);
   wholeNumber("maxWaiting", maxWaiting, 1);
-  return new LeaseLimiter(name, limit, leaseMs, store, maxWaiting) as unknown as ConcurrencyLimiter<
+  return new LeaseLimiter(name, limit, leaseMs, store, maxWaiting, whenChanged) as unknown as ConcurrencyLimiter<
     S extends SyncStore ? "sync" : "async"
   >;
 }
@@ -91,13 +101,20 @@ class LeaseLimiter implements ConcurrencyLimiter<Timing> {
   readonly #maxWaiting: number;
   readonly #lines = new Map<string, WaitingLine<Lease>>();
 
-  constructor(name: string, limit: number, leaseMs: number, store: Store, maxWaiting: number) {
+  constructor(
+    name: string,
+    limit: number,
+    leaseMs: number,
+    store: Store,
+    maxWaiting: number,
+    whenChanged?: WhenChanged,
+  ) {
     const algorithm = concurrency({ limit, leaseMs });
     this.name = name;
     this.leaseMs = leaseMs;
     this.store = store;
     this.quota = quota({ name: "concurrency", text: `${limit} at once`, periodMs: leaseMs, algorithm });
-    this.#ledger = ledger(`${name}/places`, algorithm);
+    this.#ledger = ledger(`${name}/places`, algorithm, whenChanged);
     this.#maxWaiting = maxWaiting;
   }
 

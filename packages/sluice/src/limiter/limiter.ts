@@ -10,7 +10,7 @@ import type { Quota } from "./quota.ts";
 import { type QuotaLike, toQuotas } from "./rate.ts";
 import { chain, type Reply, type StoreFor, type Timing } from "./reply.ts";
 import { type Claim, decisionsOf, type Reservation, reserve } from "./reservation.ts";
-import { type Account, isSync, type Line, ledger, type Store, type SyncStore } from "./store.ts";
+import { type Account, isSync, type Line, ledger, type Store, type SyncStore, type WhenChanged } from "./store.ts";
 import { WaitingLine, type WaitOptions } from "./waiting-line.ts";
 
 /** One key, or several that are charged together: all or none. */
@@ -64,6 +64,15 @@ export interface LimiterOptions<S extends Store = Store> {
   readonly name?: string;
   /** At most this many calls wait for one key; more are refused at once. @default 1000 */
   readonly maxWaiting?: number;
+  /**
+   * What becomes of usage when a deploy changes the numbers of a quota: `"fresh"` begins anew; `"carry"`
+   * goes on with what was used, as long as the name of the quota and its algorithm stay. Processes with old
+   * and with new numbers then charge one account, each by its own numbers. Takes effect for what is used
+   * under it: turn it on a deploy before the numbers change.
+   *
+   * @default "fresh"
+   */
+  readonly whenChanged?: WhenChanged;
   /** Is told of every decision of `consume`, `reserve` and `wait`. What it throws is reported once and changes nothing. */
   readonly onDecision?: DecisionListener;
 }
@@ -93,12 +102,12 @@ class QuotaLimiter implements Limiter<Timing> {
   readonly #quotaName: string;
   readonly #limit: number;
 
-  constructor({ quota, store, name = "default", maxWaiting = 1000, onDecision }: LimiterOptions) {
+  constructor({ quota, store, name = "default", maxWaiting = 1000, whenChanged, onDecision }: LimiterOptions) {
     this.name = name;
     this.quotas = toQuotas(quota);
     this.store = store;
     this.#maxWaiting = wholeNumber("maxWaiting", maxWaiting, 1);
-    this.#ledgers = this.quotas.map((one) => ledger(`${name}/${one.name}`, one.algorithm));
+    this.#ledgers = this.quotas.map((one) => ledger(`${name}/${one.name}`, one.algorithm, whenChanged));
     this.#blocks = ledger(`${name}/block`, block);
     this.#announce = onDecision && announcer(onDecision);
     this.#quotaName = this.quotas[0]!.name;

@@ -7,6 +7,7 @@ import {
   step,
   type Verdict,
 } from "../algorithms/algorithm.ts";
+import { shown } from "../algorithms/numbers.ts";
 import type { Clock } from "./clock.ts";
 
 export type Awaitable<T> = T | PromiseLike<T>;
@@ -18,9 +19,29 @@ export interface Ledger {
   readonly algorithm: Algorithm;
 }
 
-/** The ledger of a named thing: another algorithm, or the same with other numbers, is another ledger. */
-export function ledger(name: string, algorithm: Algorithm): Ledger {
-  return { space: `${name}/${fingerprint(algorithm)}`, algorithm };
+/** What becomes of usage when the numbers of an algorithm change: it begins anew, or goes on. */
+export type WhenChanged = "fresh" | "carry";
+
+/**
+ * The ledger of a named thing: another algorithm is another ledger, and so is the same with other numbers
+ * unless usage is carried over.
+ *
+ * @throws RangeError for an algorithm that cannot carry, and for anything but the two words.
+ */
+export function ledger(name: string, algorithm: Algorithm, whenChanged: WhenChanged = "fresh"): Ledger {
+  if (whenChanged !== "fresh" && whenChanged !== "carry") {
+    throw new RangeError(`whenChanged is "fresh" or "carry", but it is ${shown(whenChanged)}.`);
+  }
+  const kept = whenChanged === "carry" ? carrying(algorithm) : algorithm;
+  return { space: `${name}/${fingerprint(kept)}`, algorithm: kept };
+}
+
+function carrying(algorithm: Algorithm): Algorithm {
+  if (algorithm.carries) return algorithm;
+  if (algorithm.carrying !== undefined) return algorithm.carrying();
+  throw new RangeError(
+    `The algorithm ${shown(algorithm.name)} cannot carry usage over to other numbers: it has no carrying(). Use whenChanged: "fresh".`,
+  );
 }
 
 /** A key in a ledger. */

@@ -15,6 +15,15 @@ const LEDGERS = [
   ledger("hour", fixedWindow({ limit: 9, calendar: "hour" })),
   ledger("places", concurrency({ limit: 3, leaseMs: 1_000 })),
   ledger("blocked", block),
+  // Numbers that a deploy has changed, while some processes still have the old ones.
+  ledger("carried", tokenBucket({ limit: 7, periodMs: 1_000, burst: 5 }), "carry"),
+  ledger("carried", tokenBucket({ limit: 3, periodMs: 700, burst: 9 }), "carry"),
+  ledger("carried", slidingWindow({ limit: 3, periodMs: 1_000 }), "carry"),
+  ledger("carried", slidingWindow({ limit: 40, periodMs: 1_500, granules: 3 }), "carry"),
+  ledger("carried", fixedWindow({ limit: 4, periodMs: 2_000 }), "carry"),
+  ledger("carried", fixedWindow({ limit: 6, periodMs: 500 }), "carry"),
+  ledger("carried", concurrency({ limit: 3, leaseMs: 1_000 }), "carry"),
+  ledger("carried", concurrency({ limit: 5, leaseMs: 300 }), "carry"),
 ];
 const KEYS = ["a", "b", "__proto__"];
 

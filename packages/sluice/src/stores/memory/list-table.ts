@@ -3,7 +3,7 @@ import type { Room, Table } from "./table.ts";
 
 /** States that grow with use: a list of numbers per key. */
 export class ListTable implements Table {
-  readonly algorithm: Algorithm;
+  algorithm: Algorithm;
   readonly #room: Room;
   readonly #lists = new Map<string, number[]>();
   readonly #overflow: number[] = [];
@@ -18,14 +18,29 @@ export class ListTable implements Table {
     return this.#lists.size;
   }
 
-  apply(key: string, now: number, cost: number, mode: Mode, receipt: number, answer: Answer): void {
+  apply(
+    algorithm: Algorithm,
+    key: string,
+    now: number,
+    cost: number,
+    mode: Mode,
+    receipt: number,
+    answer: Answer,
+  ): void {
     const list = this.#lists.get(key);
-    if (list !== undefined) this.algorithm.apply(list, 0, now, cost, mode, receipt, answer);
-    else this.#applyToNew(key, now, cost, mode, receipt, answer);
+    if (list !== undefined) algorithm.apply(list, 0, now, cost, mode, receipt, answer);
+    else this.#applyToNew(algorithm, key, now, cost, mode, receipt, answer);
   }
 
-  #applyToNew(key: string, now: number, cost: number, mode: Mode, receipt: number, answer: Answer): void {
-    const { algorithm } = this;
+  #applyToNew(
+    algorithm: Algorithm,
+    key: string,
+    now: number,
+    cost: number,
+    mode: Mode,
+    receipt: number,
+    answer: Answer,
+  ): void {
     if (!this.#room.admit(this, key, now)) {
       algorithm.apply(this.#overflow, 0, now, cost, mode, receipt, answer);
       return;

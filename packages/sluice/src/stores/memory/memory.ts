@@ -91,11 +91,12 @@ export function memoryStore({ maxKeys = 250_000, clock = systemClock }: MemorySt
       table = algorithm.width === 0 ? new ListTable(algorithm, room) : new SlabTable(algorithm, room);
       tables.set(space, table);
     }
+    table.algorithm = algorithm;
     return table;
   }
 
   function apply({ ledger, key, receipt = 0 }: Demand, cost: number, times: Times, mode: Mode): Verdict {
-    tableOf(ledger).apply(key, times[ledger.algorithm.clock], cost, mode, receipt, answer);
+    tableOf(ledger).apply(ledger.algorithm, key, times[ledger.algorithm.clock], cost, mode, receipt, answer);
     return answer.freeze();
   }
 
@@ -161,10 +162,11 @@ export function memoryStore({ maxKeys = 250_000, clock = systemClock }: MemorySt
     },
     line(ledger) {
       const table = tableOf(ledger);
-      const time = clock[ledger.algorithm.clock];
+      const { algorithm } = ledger;
+      const time = clock[algorithm.clock];
       return {
         take(key, cost) {
-          table.apply(key, time(), cost, Mode.take, 0, answer);
+          table.apply(algorithm, key, time(), cost, Mode.take, 0, answer);
           return answer;
         },
         isEmpty: () => table.size === 0,

@@ -8,7 +8,7 @@ const FIRST_SLOTS = 64;
  * doubles, an entry of the map and a pointer to its key. Slot 0 is the overflow state.
  */
 export class SlabTable implements Table {
-  readonly algorithm: Algorithm;
+  algorithm: Algorithm;
   readonly #room: Room;
   readonly #width: number;
   readonly #slots = new Map<string, number>();
@@ -31,14 +31,29 @@ export class SlabTable implements Table {
     return this.#slots.size;
   }
 
-  apply(key: string, now: number, cost: number, mode: Mode, receipt: number, answer: Answer): void {
+  apply(
+    algorithm: Algorithm,
+    key: string,
+    now: number,
+    cost: number,
+    mode: Mode,
+    receipt: number,
+    answer: Answer,
+  ): void {
     const slot = this.#slots.get(key);
-    if (slot !== undefined) this.algorithm.apply(this.#cells, slot * this.#width, now, cost, mode, receipt, answer);
-    else this.#applyToNew(key, now, cost, mode, receipt, answer);
+    if (slot !== undefined) algorithm.apply(this.#cells, slot * this.#width, now, cost, mode, receipt, answer);
+    else this.#applyToNew(algorithm, key, now, cost, mode, receipt, answer);
   }
 
-  #applyToNew(key: string, now: number, cost: number, mode: Mode, receipt: number, answer: Answer): void {
-    const { algorithm } = this;
+  #applyToNew(
+    algorithm: Algorithm,
+    key: string,
+    now: number,
+    cost: number,
+    mode: Mode,
+    receipt: number,
+    answer: Answer,
+  ): void {
     if (!this.#room.admit(this, key, now)) {
       algorithm.apply(this.#cells, 0, now, cost, mode, receipt, answer);
       return;

@@ -2,10 +2,19 @@ import type { Algorithm, Answer, Mode, State } from "../../algorithms/algorithm.
 
 /** The states of one ledger. */
 export interface Table {
-  readonly algorithm: Algorithm;
+  /** That of the ledger that was opened last: several may share a table, when usage is carried over. */
+  algorithm: Algorithm;
   readonly size: number;
   /** Decide about `key` in place. A key that is new is kept only if the step leaves something to remember. */
-  apply(key: string, now: number, cost: number, mode: Mode, receipt: number, answer: Answer): void;
+  apply(
+    algorithm: Algorithm,
+    key: string,
+    now: number,
+    cost: number,
+    mode: Mode,
+    receipt: number,
+    answer: Answer,
+  ): void;
   /** A copy of the state of `key`: the overflow state for a newcomer that the store has no room for. */
   read(key: string, now: number): State | undefined;
   forget(key: string): void;

@@ -40,6 +40,11 @@ interface Expiring {
 export function stateTable(database: SqliteDatabase): StateTable {
   const select = database.prepare("SELECT state FROM sluice_states_1 WHERE name = ?");
   const upsert = database.prepare("REPLACE INTO sluice_states_1 (name, state, is_wall, expires) VALUES (?, ?, ?, ?)");
+  /** Others may go on with this state under numbers by which it counts for longer. */
+  const upsertCarried = database.prepare(
+    `INSERT INTO sluice_states_1 (name, state, is_wall, expires) VALUES (?, ?, ?, ?)
+     ON CONFLICT (name) DO UPDATE SET state = excluded.state, expires = max(expires, excluded.expires)`,
+  );
   const remove = database.prepare("DELETE FROM sluice_states_1 WHERE name = ?");
   const next = database.prepare(
     "SELECT name, is_wall, expires FROM sluice_states_1 WHERE name > ? ORDER BY name LIMIT ?",
@@ -56,13 +61,14 @@ export function stateTable(database: SqliteDatabase): StateTable {
       if (before !== undefined && isSame(before, state)) return;
       const { algorithm } = account.ledger;
       const now = times[algorithm.clock];
-      if (algorithm.isFresh([...state], 0, now)) {
+      if (algorithm.carries ? state.every((cell) => cell === 0) : algorithm.isFresh([...state], 0, now)) {
         if (before !== undefined) remove.run(accountName(account));
         return;
       }
       if (before === undefined) newcomers++;
       const expires = Math.min(now + resetAfter + LINGER, Number.MAX_SAFE_INTEGER);
-      upsert.run(accountName(account), toBytes(state), algorithm.clock === "wall" ? 1 : 0, expires);
+      const put = algorithm.carries ? upsertCarried : upsert;
+      put.run(accountName(account), toBytes(state), algorithm.clock === "wall" ? 1 : 0, expires);
     },
     forget(account) {
       remove.run(accountName(account));
