@@ -57,7 +57,9 @@ describe.each(Object.entries(STORES))("over %s", (_, open) => {
     const left = deploy.after.limit - 7;
     expect(await young.consume("user", left + 1)).toMatchObject({ allowed: false, remaining: left });
     expect(await young.consume("user", left)).toMatchObject({ allowed: true, remaining: 0 });
-    expect(await old.peek("user", 0)).toMatchObject({ remaining: Math.max(0, deploy.before.limit - deploy.after.limit) });
+    expect(await old.peek("user", 0)).toMatchObject({
+      remaining: Math.max(0, deploy.before.limit - deploy.after.limit),
+    });
     await store.close?.();
   });
 
