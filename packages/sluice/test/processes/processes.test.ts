@@ -1,0 +1,103 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createConcurrencyLimiter } from "sluice";
+import { afterEach, describe, expect, it } from "vitest";
+import { seeded } from "../algorithms/seeded.ts";
+import { mostAtOnce, violations } from "./checker.ts";
+import { admissionsIn, type LoggedCall, placesIn } from "./log.ts";
+import { openNamed } from "./stores.ts";
+import { hammer } from "./supervisor.ts";
+import { LINES, PLACES, subjects } from "./workload.ts";
+
+/** A store under the hammer. */
+interface Row {
+  /** Starts what it needs. Returns the name by which processes open it, and what ends it. */
+  readonly start: (folder: string) => Promise<{ readonly store: string; stop?(): Promise<void> }>;
+  /** See `subjects`. */
+  readonly size: number;
+  readonly grainMs: number;
+  /** The part of a limit that is surely used while more is asked for: the rest may be lost with a share. */
+  readonly used: number;
+}
+
+const rows: Readonly<Record<string, Row>> = {
+  // Its time is that of the wall, in milliseconds.
+  SQLite: { start: async (folder) => ({ store: `sqlite:${folder}/limits.db` }), size: 1, grainMs: 1, used: 1 },
+};
+
+const CALM_MS = 2_000;
+const ended: (() => unknown)[] = [];
+
+afterEach(async () => {
+  for (const end of ended.splice(0).reverse()) await end();
+});
+
+function newFolders() {
+  const folder = mkdtempSync(join(tmpdir(), "sluice-processes-"));
+  ended.push(() => rmSync(folder, { recursive: true, force: true }));
+  const logs = join(folder, "logs");
+  mkdirSync(logs);
+  return { folder, logs };
+}
+
+/** Another one each time, and named when the test fails: give it as SEED to see the same again, as far as time allows. */
+const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
+
+const ofKey = (calls: readonly LoggedCall[], key: string) => calls.filter((call) => call.key === key);
+const sumOf = (calls: readonly { readonly cost: number }[]) => calls.reduce((sum, { cost }) => sum + cost, 0);
+
+describe.each(Object.entries(rows))(`eight processes over %s, killed and stopped (seed ${seed})`, (_name, row) => {
+  const { size, grainMs, used } = row;
+  const setUp = async () => {
+    const { folder, logs } = newFolders();
+    const { store, stop } = await row.start(folder);
+    if (stop !== undefined) ended.push(stop);
+    return { store, folder: logs, random: seeded(seed), size };
+  };
+
+  it("never pass more than the limit in any window, and then all of it", { timeout: 60_000 }, async () => {
+    const options = await setUp();
+    const { calls, calm, processes, stops } = await hammer({ ...options, task: "rates", rounds: 40, calmMs: CALM_MS });
+    expect(calls.filter(({ failed }) => failed !== undefined)).toEqual([]);
+    expect(processes).toBeGreaterThan(12);
+    expect(stops).toBeGreaterThan(10);
+    // Of a process that is killed, at most the calls under way are unknown.
+    const unknown = calls.filter(({ completed }) => completed === undefined);
+    expect(unknown.length).toBeLessThanOrEqual(processes * LINES);
+    for (const [subject, { bounds, leastIn }] of Object.entries(subjects(size, grainMs))) {
+      for (const key of ["hot", "cold-0", "cold-1"]) {
+        const admissions = admissionsIn(ofKey(calls, `${subject}/${key}`));
+        expect(violations(admissions, bounds), `${subject}/${key}`).toEqual([]);
+      }
+      const hot = ofKey(calls, `${subject}/hot`);
+      expect(hot.some(({ completed, allowed }) => completed !== undefined && !allowed)).toBe(true);
+      const inCalm = admissionsIn(hot).filter((one) => one.completed >= calm.from && one.invoked <= calm.until);
+      expect(sumOf(inCalm), `${subject} afterwards`).toBeGreaterThanOrEqual(used * leastIn(CALM_MS));
+    }
+  });
+
+  it("never hold more places than there are, and those of the killed come back", { timeout: 60_000 }, async () => {
+    const options = await setUp();
+    const { calls, processes } = await hammer({ ...options, task: "places", rounds: 30, calmMs: 500 });
+    const { limit, leaseMs } = PLACES;
+    expect(calls.filter(({ failed }) => failed !== undefined)).toEqual([]);
+    expect(processes).toBeGreaterThan(10);
+    expect(admissionsIn(calls).length).toBeGreaterThan(100);
+    expect(mostAtOnce(placesIn(calls, leaseMs - grainMs)).weight).toBe(limit);
+    const store = await openNamed(options.store);
+    ended.push(() => store.close?.());
+    const places = createConcurrencyLimiter({ ...PLACES, store });
+    const leases = await Promise.all(Array.from({ length: limit }, () => places.wait("hot", { maxWaitMs: 10_000 })));
+    expect(leases.map(({ decision }) => decision.allowed)).toEqual(new Array(limit).fill(true));
+  });
+});
+
+it("finds a store out that reads, thinks and writes", { timeout: 60_000 }, async () => {
+  const { folder, logs } = newFolders();
+  const store = `careless:${folder}/limits.db`;
+  const random = seeded(seed);
+  const { calls } = await hammer({ task: "rates", store, folder: logs, random, size: 1, rounds: 5, calmMs: 1_000 });
+  const { bounds } = subjects(1, 1).sliding!;
+  expect(violations(admissionsIn(ofKey(calls, "sliding/hot")), bounds)).not.toEqual([]);
+});
