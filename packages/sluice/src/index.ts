@@ -46,9 +46,11 @@ export {
 export { type Charge, reserveTogether } from "./limiter/together.ts";
 export type { WaitOptions } from "./limiter/waiting-line.ts";
 export { createConcurrencyLimiter, createLimiter } from "./stores/create-limiter.ts";
+export { StoreTimeoutError, StoreUnavailableError } from "./stores/errors.ts";
 export {
   type MemoryStore,
   type MemoryStoreOptions,
   type MemoryStoreStats,
   memoryStore,
 } from "./stores/memory/memory.ts";
+export { type Timed, type TimeoutOptions, timeout } from "./stores/timeout.ts";

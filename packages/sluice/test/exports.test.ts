@@ -29,6 +29,8 @@ it("exports from the root what is written here, and nothing else", async () => {
   expect(Object.keys(await import("sluice")).sort()).toEqual([
     "Mode",
     "RateLimitError",
+    "StoreTimeoutError",
+    "StoreUnavailableError",
     "concurrency",
     "createConcurrencyLimiter",
     "createLimiter",
@@ -51,6 +53,7 @@ it("exports from the root what is written here, and nothing else", async () => {
     "slidingWindow",
     "step",
     "systemClock",
+    "timeout",
     "tokenBucket",
   ]);
 });

@@ -1,0 +1,150 @@
+import { shown } from "../algorithms/numbers.ts";
+import { type Clock, systemClock } from "../limiter/clock.ts";
+import { isPromise } from "../limiter/reply.ts";
+import { type Awaitable, isSync, type Store, type SyncStore } from "../limiter/store.ts";
+import { breaker } from "./breaker.ts";
+import { isCallersFault, StoreTimeoutError } from "./errors.ts";
+
+export interface TimeoutOptions {
+  /** How long an answer may take, time in queues included. In milliseconds. @default 50 */
+  readonly timeoutMs?: number;
+  /**
+   * After so many failures in a row the store is left alone for a while; the same when more than half of at
+   * least 20 calls within 10 s failed. `Infinity`: it is asked every time.
+   *
+   * @default 5
+   */
+  readonly breakAfter?: number;
+}
+
+/** What `timeout` makes of a store: one that answers at once stays as it is. */
+export type Timed<S extends Store> = S extends SyncStore ? S : Store;
+
+/**
+ * A store that answers in time or fails: no call waits for it longer than `timeoutMs`.
+ *
+ * A circuit breaker stands before it. While the store fails, calls fail at once with {@link StoreUnavailableError}
+ * and nothing is sent. After 0.5 to 1.5 s one call goes through; if it fails the pause doubles, up to 10 s, and if
+ * it is answered all calls go through again. An error counts as a failure unless it is the caller's own: a
+ * RangeError, or a TypeError without a cause.
+ *
+ * When this process itself was busy the answer may be there already, unread: then the store is given one more
+ * turn of the event loop. An answer that comes too late is dropped.
+ *
+ * @example
+ * const store = fallback(timeout(sqliteStore({ path })), "closed");
+ *
+ * @param options the time in milliseconds, or all options.
+ * @returns a store whose calls throw StoreTimeoutError when there is no answer in time, StoreUnavailableError
+ *   while the store is left alone, and what the store itself throws.
+ * @throws RangeError for a time that cannot be.
+ */
+export function timeout<S extends Store>(store: S, options: number | TimeoutOptions = {}): Timed<S> {
+  const { timeoutMs = 50, breakAfter = 5 } = typeof options === "number" ? { timeoutMs: options } : options;
+  if (!(typeof timeoutMs === "number" && timeoutMs > 0 && timeoutMs < 2 ** 31)) {
+    throw new RangeError(
+      `timeoutMs must be a number of milliseconds above 0, such as 50, but it is ${shown(timeoutMs)}.`,
+    );
+  }
+  if (!(breakAfter >= 1)) {
+    throw new RangeError(
+      `breakAfter must be a number of failures from 1, or Infinity, but it is ${shown(breakAfter)}.`,
+    );
+  }
+  if (isSync(store)) return store as Timed<S>;
+  return timed(store, timeoutMs, breakAfter) as Timed<S>;
+}
+
+function timed(store: Store, timeoutMs: number, breakAfter: number): Store {
+  const { clock = systemClock } = store;
+  const gate = breaker({ clock, breakAfter });
+  const line = deadlines(clock, timeoutMs);
+
+  async function call<T>(send: () => Awaitable<T>): Promise<T> {
+    const report = gate.enter();
+    try {
+      const answer = send();
+      const value = isPromise(answer) ? await line.join(answer) : answer;
+      report("answered");
+      return value;
+    } catch (error) {
+      report(isCallersFault(error) ? "aborted" : "failed", error);
+      throw error;
+    }
+  }
+
+  return {
+    ...(store.clock && { clock }),
+    take: (demands, takeOptions) => call(() => store.take(demands, takeOptions)),
+    forget: (accounts) => call(() => store.forget(accounts)),
+    ...(store.close && { close: () => store.close!() }),
+  };
+}
+
+/** A call that has not been answered. */
+interface Pending {
+  /** On the clock's elapsed time. */
+  readonly due: number;
+  reject(error: StoreTimeoutError): void;
+}
+
+/** A timer that is later than this, in microseconds, tells of an event loop that was busy. */
+const LATE = 5_000;
+/** How long answers may then take to be read. In milliseconds. */
+const GRACE_MS = 10;
+
+/** The calls that are under way. All have the same time, so those that came first are due first: one timer is enough. */
+function deadlines(clock: Clock, timeoutMs: number) {
+  const pending = new Set<Pending>();
+  let isArmed = false;
+
+  function arm(): void {
+    const [first] = pending;
+    isArmed = first !== undefined;
+    if (first !== undefined) clock.after(Math.max(0, first.due - clock.elapsed()) / 1000, look, true);
+  }
+
+  function look(): void {
+    const [first] = pending;
+    const now = clock.elapsed();
+    if (first === undefined || first.due > now) arm();
+    else if (now - first.due > LATE) clock.after(GRACE_MS, () => nextTurn(clock, () => expire(now)), true);
+    else nextTurn(clock, () => expire(now));
+  }
+
+  function expire(now: number): void {
+    for (const call of pending) {
+      if (call.due > now) break;
+      pending.delete(call);
+      call.reject(new StoreTimeoutError(timeoutMs));
+    }
+    arm();
+  }
+
+  return {
+    join<T>(answer: PromiseLike<T>): Promise<T> {
+      return new Promise((resolve, reject) => {
+        const call = { due: clock.elapsed() + timeoutMs * 1000, reject };
+        pending.add(call);
+        if (!isArmed) arm();
+        // What comes after `reject` changes nothing any more, and has been handled.
+        answer.then(
+          (value) => {
+            pending.delete(call);
+            resolve(value);
+          },
+          (error: unknown) => {
+            pending.delete(call);
+            reject(error);
+          },
+        );
+      });
+    },
+  };
+}
+
+/** Calls back when sockets have been read once more: after the poll phase, where there is one. */
+function nextTurn(clock: Clock, callback: () => void): void {
+  if (typeof setImmediate === "function") setImmediate(callback);
+  else clock.after(1, callback, true);
+}
