@@ -107,6 +107,10 @@ export interface LeaseTerms {
   readonly lease: number;
   /** Whether a unit is lost at the end of the window that it was granted in, as told by `resetAfter`. */
   readonly endsWithWindow: boolean;
+  /** Whether units that nobody used may be handed back by receipt at any time, and the bound still holds. */
+  readonly isReturnable: boolean;
+  /** Units that flow back in a lease on average. */
+  readonly perLease: number;
 }
 
 /** With fewer units than this per lease, shares of them are not worth the trouble. */

@@ -1,4 +1,4 @@
-import { type Algorithm, type Answer, type Cells, LEAST_PER_LEASE, type LeaseTerms, Mode } from "./algorithm.ts";
+import { type Algorithm, type Answer, type Cells, type LeaseTerms, Mode } from "./algorithm.ts";
 import { type CalendarUnit, calendar, type Windows } from "./calendar.ts";
 import { MAX_UNITS, wholeMicroseconds, wholeNumber } from "./numbers.ts";
 
@@ -45,6 +45,9 @@ export function fixedWindow({ limit, periodMs, calendar: unit, timeZone }: Fixed
   const period = wholeMicroseconds("periodMs", periodMs);
   return new FixedWindow(limit, { longest: period, endAfter: (now) => now + period }, "elapsed", [limit, period]);
 }
+
+/** Fewer units per window are not worth being shared out. */
+const LEAST_PER_WINDOW = 100;
 
 /** The state is `[units taken, end of the window]`. */
 class FixedWindow implements Algorithm {
@@ -99,8 +102,9 @@ class FixedWindow implements Algorithm {
 
   /** A unit is used in the window that it was granted in: nothing of the limit is lost. */
   forLeases(lease: number): LeaseTerms | undefined {
-    if (lease * this.capacity < LEAST_PER_LEASE * this.#windows.longest) return undefined;
-    return { algorithm: this, lease, endsWithWindow: true };
+    if (this.capacity < LEAST_PER_WINDOW) return undefined;
+    const perLease = (lease * this.capacity) / this.#windows.longest;
+    return { algorithm: this, lease, endsWithWindow: true, isReturnable: true, perLease };
   }
 
   /** The count goes on, in the window that it began in. */

@@ -111,8 +111,13 @@ class SlidingWindow implements Algorithm {
   forLeases(lease: number): LeaseTerms | undefined {
     const granted = Math.min(lease, Math.floor(this.#period / LEASE_COST));
     if (granted * this.capacity < LEAST_PER_LEASE * this.#period) return undefined;
-    const algorithm = new SlidingWindow(this.capacity, this.#period + granted, LEASE_GRANULES, this.carries);
-    return { algorithm, lease: granted, endsWithWindow: false };
+    return {
+      algorithm: new SlidingWindow(this.capacity, this.#period + granted, LEASE_GRANULES, this.carries),
+      lease: granted,
+      endsWithWindow: false,
+      isReturnable: true,
+      perLease: (granted * this.capacity) / (this.#period + granted),
+    };
   }
 
   /** A log says nothing of the numbers it was written under: it stays as it is. */

@@ -118,6 +118,9 @@ class TokenBucket implements Algorithm {
   /**
    * Granted units are used up to a lease late, so what flows back in a lease comes off the burst: at most
    * `burst - rate × lease + rate × (W + lease)` units are used in any window W, as promised.
+   *
+   * What nobody used stays charged. A receipt names the top of a debt that others' units make up too: two
+   * processes that hand back in turn could lower a debt that has drained meanwhile, and then use more.
    */
   forLeases(lease: number): LeaseTerms | undefined {
     const perUnit = this.#unit / this.#drain;
@@ -129,6 +132,8 @@ class TokenBucket implements Algorithm {
       algorithm: new TokenBucket(this.#drain, this.#unit, burst, this.carries),
       lease: granted,
       endsWithWindow: false,
+      isReturnable: false,
+      perLease: granted / perUnit,
     };
   }
 

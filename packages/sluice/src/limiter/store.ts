@@ -56,7 +56,12 @@ export interface Demand extends Account {
   readonly cost: number;
   /** With a negative cost: which charge is undone. With a place: its name. */
   readonly receipt?: number;
-  /** Fewer units than `cost` will do, down to so many: as many as there are are taken. @default cost */
+  /**
+   * Fewer units than `cost` will do, down to so many: as many as there are are taken. If there are not
+   * even so many, the answer says when there will be.
+   *
+   * @default cost
+   */
   readonly least?: number;
 }
 
@@ -93,6 +98,14 @@ export interface Store {
   close?(): Awaitable<void>;
   /** Times the waiting of callers. @default the clock of this process */
   readonly clock?: Clock;
+  /** The shortest way to decisions about one account of `quota` whose key is not blocked in `block`. */
+  shortcut?(quota: Ledger, block: Ledger): Shortcut;
+}
+
+/** Decides at once where nobody has to be asked. */
+export interface Shortcut {
+  /** Undefined: nothing was decided, ask the store. The answer is one record, written anew by the next call. */
+  take(key: string, cost: number): Verdict | undefined;
 }
 
 /** A store that answers at once. */
@@ -145,9 +158,12 @@ export function decide(
   });
 }
 
-/** How much of a demand can be met, when the whole was answered so: all of it, or what is left if that will do. */
+/**
+ * How much of a demand can be met, when the whole was answered so: all of it, or what is left if that
+ * will do. If it will not, the least: the answer then says when so much could pass.
+ */
 export function grantedOf({ cost, least = cost }: Demand, { allowed, remaining }: Verdict): number {
-  return !allowed && remaining >= least ? remaining : cost;
+  return allowed ? cost : Math.min(cost, Math.max(remaining, least));
 }
 
 function stepOf(
