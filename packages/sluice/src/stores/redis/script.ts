@@ -1,0 +1,191 @@
+import { createHash } from "node:crypto";
+import { blockLua } from "../../algorithms/block.lua.ts";
+import { concurrencyLua } from "../../algorithms/concurrency.lua.ts";
+import { fixedWindowLua } from "../../algorithms/fixed-window.lua.ts";
+import { slidingWindowLua } from "../../algorithms/sliding-window.lua.ts";
+import { tokenBucketLua } from "../../algorithms/token-bucket.lua.ts";
+
+/** The algorithms that Redis knows: a request names one by its place in this list. */
+const TWINS: Readonly<Record<string, string>> = {
+  "token-bucket": tokenBucketLua,
+  "sliding-window": slidingWindowLua,
+  "fixed-window": fixedWindowLua,
+  concurrency: concurrencyLua,
+  block: blockLua,
+};
+
+export const algorithmNames: readonly string[] = Object.keys(TWINS);
+
+/** What a request asks about each of its decisions. */
+export const Ask = { take: 0, force: 1, read: 2, forget: 3 } as const;
+export type Ask = (typeof Ask)[keyof typeof Ask];
+
+/** What the script says instead of the units that are left, or of the time. */
+export const Sign = {
+  /** Time lies outside the windows of a calendar: nothing was done. */
+  needsWindows: -1,
+  /** The bytes of a key are not a state. */
+  damaged: -2,
+} as const;
+
+/**
+ * Everything that Redis does for the store, as one script: all decisions of a batch, one after the other, each
+ * as `decide` does it. Made of commands and libraries that Redis 6.2 has: TIME, MGET, EXISTS, SET PX, DEL,
+ * cjson and struct.
+ *
+ * KEYS are the names of all accounts, each once. ARGV[1] is JSON: the time in microseconds, or 0 for that of
+ * Redis; how much longer than needed a key is kept, in milliseconds; the ledgers, each with the number of its
+ * algorithm and what its twin is made of; the number of the ledger of each key; and the decisions as one list
+ * of integers: `count * 8 + isExtended * 4 + ask`, then for each demand the number of its key, its cost and, if
+ * extended, its receipt and `least` or false.
+ *
+ * The reply begins with the time (seconds, microseconds). Per demand follow the units left, the waits until it
+ * could pass (-1: never) and until it is as good as new, the receipt as a distance from now, and with `least` the
+ * granted units. For what was read: how many cells, and the cells. All numbers are integers: Redis cuts off
+ * decimals, and Lua writes large numbers with 14 digits only.
+ */
+const text = `local floor, ceil, max, min, huge = math.floor, math.ceil, math.max, math.min, math.huge
+local packBytes, unpackBytes = struct.pack, struct.unpack
+local twins = {
+${Object.values(TWINS).join(",\n")}
+}
+
+local now, linger, ledgers, ledgerOf, asked = unpack(cjson.decode(ARGV[1]))
+if now == 0 then
+  local time = redis.call('TIME')
+  now = time[1] * 1000000 + time[2]
+end
+local seconds = floor(now / 1000000)
+for i, ledger in ipairs(ledgers) do
+  ledgers[i] = twins[ledger[1]](now, unpack(ledger, 2))
+  if not ledgers[i] then return { ${Sign.needsWindows}, seconds, now - seconds * 1000000 } end
+end
+
+local bytes, states, missing = {}, {}, {}
+for from = 1, #KEYS, 1000 do
+  local to = min(from + 999, #KEYS)
+  local found = redis.call('MGET', unpack(KEYS, from, to))
+  for i = from, to do
+    local value = found[i - from + 1]
+    bytes[i] = value
+    if not value then missing[#missing + 1] = KEYS[i] end
+  end
+end
+-- MGET says nothing about keys that hold something else than a string.
+local isForeign = {}
+for from = 1, #missing, 1000 do
+  local to = min(from + 999, #missing)
+  if redis.call('EXISTS', unpack(missing, from, to)) > 0 then
+    for i = from, to do isForeign[missing[i]] = redis.call('EXISTS', missing[i]) == 1 end
+  end
+end
+
+local function twinOf(key) return ledgers[ledgerOf[key]] end
+
+local function stateOf(key)
+  local state = states[key]
+  if state == nil then
+    state = not isForeign[KEYS[key]] and twinOf(key).decode(bytes[key])
+    states[key] = state
+  end
+  return state
+end
+
+local reply = { seconds, now - seconds * 1000000 }
+local function answer(remaining, retryAfter, resetAfter, receipt)
+  local n = #reply
+  reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = remaining, retryAfter, resetAfter, receipt - now
+end
+
+local function decideOne(force, key, cost, receipt)
+  local _, remaining, retryAfter, resetAfter, given = twinOf(key).apply(stateOf(key), cost, force, receipt)
+  answer(remaining, retryAfter, resetAfter, given)
+end
+
+local function stepOf(force, demand, cost)
+  local twin, step = twinOf(demand.key), { cost = cost }
+  step.state = twin.copy(stateOf(demand.key))
+  step.allowed, step.remaining, step.retryAfter, step.resetAfter, step.receipt =
+    twin.apply(step.state, cost, force, demand.receipt)
+  return step
+end
+
+local function decideAll(force, demands)
+  local steps, isMet = {}, true
+  for i, demand in ipairs(demands) do
+    local step, least = stepOf(force, demand, demand.cost), demand.least
+    if least and not step.allowed and step.remaining >= least then step = stepOf(force, demand, step.remaining) end
+    steps[i] = step
+    isMet = isMet and step.allowed
+  end
+  for i, demand in ipairs(demands) do
+    local step = steps[i]
+    if isMet or not step.allowed then
+      states[demand.key] = step.state
+    else
+      step = stepOf(false, demand, 0)
+    end
+    answer(step.remaining, step.retryAfter, step.resetAfter, step.receipt)
+    if demand.least then reply[#reply + 1] = isMet and step.cost or 0 end
+  end
+end
+
+local at = 1
+local function nextDemands(count, isExtended)
+  local demands, damaged = {}, nil
+  for i = 1, count do
+    local key = asked[at]
+    demands[i] = { key = key, cost = asked[at + 1], receipt = 0, least = false }
+    if isExtended then
+      demands[i].receipt, demands[i].least = asked[at + 2], asked[at + 3]
+    end
+    at = at + (isExtended and 4 or 2)
+    if not stateOf(key) then damaged = key end
+  end
+  return demands, damaged
+end
+
+while at <= #asked do
+  local head = asked[at]
+  local ask, isExtended, count = head % 4, head % 8 >= 4, floor(head / 8)
+  at = at + 1
+  if count == 1 and ask < 2 and not isExtended and stateOf(asked[at]) then
+    decideOne(ask == 1, asked[at], asked[at + 1], 0)
+    at = at + 2
+  else
+    local demands, damaged = nextDemands(count, isExtended)
+    if ask == ${Ask.forget} then
+      for _, demand in ipairs(demands) do
+        states[demand.key] = twinOf(demand.key).decode(false)
+        states[demand.key].dirty = true
+      end
+    elseif damaged then
+      reply[#reply + 1], reply[#reply + 2] = ${Sign.damaged}, damaged
+    elseif ask == ${Ask.read} then
+      for _, demand in ipairs(demands) do
+        local state = stateOf(demand.key)
+        local cells = twinOf(demand.key).encode(state) and twinOf(demand.key).cells(state) or {}
+        reply[#reply + 1] = #cells
+        for _, cell in ipairs(cells) do reply[#reply + 1] = cell end
+      end
+    else
+      decideAll(ask == 1, demands)
+    end
+  end
+end
+
+for key, state in pairs(states) do
+  if state and state.dirty then
+    local value, left = twinOf(key).encode(state)
+    if value then
+      redis.call('SET', KEYS[key], value, 'PX', ceil(left / 1000) + linger)
+    elseif bytes[key] or isForeign[KEYS[key]] then
+      redis.call('DEL', KEYS[key])
+    end
+  end
+end
+return reply
+`;
+
+/** A script, and the name under which Redis remembers it. */
+export const script = { text, sha: createHash("sha1").update(text).digest("hex") } as const;
