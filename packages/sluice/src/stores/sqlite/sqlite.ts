@@ -11,6 +11,7 @@ import {
   type TakeOptions,
   type Times,
 } from "../../limiter/store.ts";
+import { checkpoints, NET_PAGES, SQLITE_PAGES } from "./checkpoints.ts";
 import { explained, isBusy } from "./errors.ts";
 import { openFile } from "./open-file.ts";
 import { openSession, type Session } from "./session.ts";
@@ -78,13 +79,22 @@ export function sqliteStore(options: SqliteStoreOptions): SqliteStore {
   let opened: Session | undefined;
   let closed: Promise<void> | undefined;
 
+  /** SQLite moves the log into the file by itself, during a decision, once it has so many pages. */
+  const leaveTo = (pages: number): void => {
+    if (path !== undefined && closed === undefined) database.exec(`PRAGMA wal_autocheckpoint = ${pages}`);
+  };
   const session = (): Session => {
-    opened ??= openSession(database, clock);
+    if (opened === undefined) {
+      opened = openSession(database, clock);
+      leaveTo(NET_PAGES);
+    }
     return opened;
   };
+  const background = path === undefined ? undefined : checkpoints(path, () => leaveTo(SQLITE_PAGES));
   const queue = transactions({ session, busyTimeoutMs, file });
   const close = async (): Promise<void> => {
     await queue.drained();
+    await background?.close();
     if (path !== undefined) database.close();
   };
 
@@ -99,10 +109,11 @@ export function sqliteStore(options: SqliteStoreOptions): SqliteStore {
     }
   }
 
-  const run = <T>(isWriting: boolean, work: (states: StateTable, times: Times) => T): Promise<T> =>
-    closed === undefined
-      ? queue.run({ isWriting, do: work })
-      : Promise.reject(new Error("The SQLite store is closed, and decides no more."));
+  const run = <T>(isWriting: boolean, work: (states: StateTable, times: Times) => T): Promise<T> => {
+    if (closed !== undefined) return Promise.reject(new Error("The SQLite store is closed, and decides no more."));
+    if (isWriting) background?.wrote();
+    return queue.run({ isWriting, do: work });
+  };
 
   return {
     clock,

@@ -67,6 +67,7 @@ export function transactions({ session, busyTimeoutMs, file }: TransactionsOptio
       if (isBusy(error)) {
         attempts++;
         giveUp(error);
+        readMeanwhile();
       } else if (batch.length > 1) {
         suspects = batch.length;
       } else {
@@ -76,6 +77,21 @@ export function transactions({ session, busyTimeoutMs, file }: TransactionsOptio
     }
     if (waiting.length > 0) schedule();
     else for (const resolve of drained.splice(0)) resolve();
+  }
+
+  /** What only reads needs no lock: it does not wait behind what writes. */
+  function readMeanwhile(): void {
+    const reading = waiting.filter(({ work }) => !work.isWriting).slice(0, BATCH);
+    if (reading.length === 0 || reading.length === waiting.length) return;
+    try {
+      const results = decideAll(reading);
+      const done = new Set(reading.slice(0, results.length));
+      waiting = waiting.filter((entry) => !done.has(entry));
+      suspects = 0;
+      for (const [i, result] of results.entries()) reading[i]!.resolve(result);
+    } catch {
+      // It stays in line, and its turn will show what is wrong.
+    }
   }
 
   /** The results of as many calls as there was time for: of at least one. */

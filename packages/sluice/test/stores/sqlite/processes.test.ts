@@ -151,6 +151,26 @@ describe("a process that holds the lock", () => {
     ]);
   });
 
+  it("keeps no one waiting who only looks, not even behind those who wait", async () => {
+    const path = newPath();
+    const limiter = createLimiter({ quota: "10/min", store: openStore({ path, busyTimeoutMs: 25_000 }) });
+    await limiter.consume("k", 4);
+    const other = new DatabaseSync(path);
+    other.exec("BEGIN IMMEDIATE");
+    let isDecided = false;
+    const waiting = limiter.consume("k").then((decision) => {
+      isDecided = true;
+      return decision;
+    });
+    const looks = await Promise.all([limiter.peek("k", 0), limiter.peek("other", 0)]);
+    expect(looks.map(({ remaining }) => remaining)).toEqual([6, 10]);
+    expect(isDecided).toBe(false);
+    other.exec("COMMIT");
+    expect(await waiting).toMatchObject({ allowed: true, remaining: 5 });
+    expect((await limiter.peek("k", 0)).remaining).toBe(5);
+    other.close();
+  });
+
   it("for too long is an error that says so, and nothing is charged", async () => {
     const path = newPath();
     const limiter = createLimiter({ quota: "10/min", store: openStore({ path, busyTimeoutMs: 30 }) });
