@@ -116,7 +116,9 @@ export function memoryStore({ maxKeys = 250_000, clock = systemClock }: MemorySt
     if (isRefused) {
       // A refused step still brings a state from the future back to now: without that it would never be mended.
       return foreseen.map((one, i) => {
-        const stands = apply(demands[i]!, one.allowed ? 0 : demands[i]!.cost, times, one.allowed ? Mode.peek : mode);
+        const { cost, least = cost } = demands[i]!;
+        const asked = one.allowed ? 0 : Math.min(cost, least);
+        const stands = apply(demands[i]!, asked, times, one.allowed ? Mode.peek : mode);
         return one.granted === undefined ? stands : { ...stands, granted: 0 };
       });
     }
