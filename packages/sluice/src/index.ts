@@ -48,6 +48,16 @@ export type { WaitOptions } from "./limiter/waiting-line.ts";
 export { createConcurrencyLimiter, createLimiter } from "./stores/create-limiter.ts";
 export { StoreTimeoutError, StoreUnavailableError } from "./stores/errors.ts";
 export {
+  type Degradation,
+  type DegradedEvent,
+  type FallbackOptions,
+  type FallbackPolicy,
+  type FallbackStats,
+  type FallbackStore,
+  fallback,
+} from "./stores/fallback.ts";
+export { type LocalShare, type LocalShareOptions, localShare } from "./stores/local-share.ts";
+export {
   type MemoryStore,
   type MemoryStoreOptions,
   type MemoryStoreStats,

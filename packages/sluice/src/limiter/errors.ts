@@ -8,9 +8,10 @@ export class RateLimitError extends Error {
   readonly decision: Decision;
 
   constructor(decision: Decision) {
-    const { quota, retryAfterMs } = decision;
+    const { quota, retryAfterMs, degraded } = decision;
+    const what = degraded ? "could not be checked, because its store is out of order" : "exceeded";
     const advice = retryAfterMs === Infinity ? "This cost can never pass." : `Retry after ${retryAfterMs} ms.`;
-    super(`Rate limit "${quota}" exceeded. ${advice}`);
+    super(`Rate limit "${quota}" ${what}. ${advice}`);
     this.decision = decision;
   }
 }

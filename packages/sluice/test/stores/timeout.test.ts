@@ -124,7 +124,7 @@ it("gives a process that was blocked for long the time to read what has arrived"
 it("gives up on a store that never answers, with the clock of the process, and keeps no process alive", async () => {
   const limiter = createLimiter({
     quota: "10/min",
-    store: timeout({ take: () => new Promise<never>(() => {}), forget: () => new Promise(() => {}) }, 5),
+    store: timeout({ take: () => new Promise<never>(() => {}), forget: () => new Promise<never>(() => {}) }, 5),
   });
   await expect(limiter.consume("k")).rejects.toThrow(StoreTimeoutError);
   await expect(limiter.reset("k")).rejects.toThrow(StoreTimeoutError);
