@@ -1,10 +1,12 @@
 import { DatabaseSync } from "node:sqlite";
+import { createClient } from "redis";
 import { decide, Mode, type State, type Store } from "../../src/index.ts";
+import { redisStore } from "../../src/stores/redis/redis.ts";
 import { sqliteStore } from "../../src/stores/sqlite/sqlite.ts";
 
 /** A store that a process opens by its name alone: its kind, and where its state is. */
 export async function openNamed(name: string): Promise<Store> {
-  const [, kind = "", place = ""] = /^([a-z+]+):(.*)$/.exec(name) ?? [];
+  const [, kind = "", place = ""] = /^([a-z+]+)=(.*)$/.exec(name) ?? [];
   const open = kinds[kind];
   if (open === undefined) throw new Error(`There is no store "${kind}".`);
   return await open(place);
@@ -12,8 +14,17 @@ export async function openNamed(name: string): Promise<Store> {
 
 const kinds: Readonly<Record<string, (place: string) => Store | Promise<Store>>> = {
   sqlite: (path) => sqliteStore({ path, busyTimeoutMs: 20_000 }),
+  redis: overRedis,
   careless: carelessStore,
 };
+
+/** A process that was stopped has not lost its time budget by that: it is long. */
+async function overRedis(url: string): Promise<Store> {
+  const client = createClient({ url, disableOfflineQueue: true });
+  client.on("error", () => {});
+  await client.connect();
+  return { ...redisStore({ client, timeoutMs: 5_000 }), close: () => client.destroy() };
+}
 
 /** What many limiters do over a shared store: read, think, write. Others write meanwhile, so it admits too much. */
 function carelessStore(path: string): Store {

@@ -27,9 +27,13 @@ const tasks: Readonly<Record<string, () => Promise<void>>> = {
       const key = random() < 0.9 ? "hot" : `cold-${below(2)}`;
       const cost = (1 + below(3)) * Number(size);
       const call = log.invoke(`${subject}/${key}`, cost);
-      const { allowed } = await limiter.consume(key, cost);
-      log.completed(call, allowed);
-      await pause(allowed ? 0 : below(4));
+      try {
+        const { allowed } = await limiter.consume(key, cost);
+        log.completed(call, allowed);
+        await pause(allowed ? 0 : below(4));
+      } catch (error) {
+        log.failed(call, error);
+      }
     }
   },
   /** Takes places without end, renews some, gives most of them back. */
