@@ -36,6 +36,7 @@ export {
   isSync,
   type Ledger,
   type Line,
+  type Shortcut,
   type Store,
   type SyncStore,
   type Taken,
@@ -56,6 +57,7 @@ export {
   type FallbackStore,
   fallback,
 } from "./stores/fallback.ts";
+export { type LeasedOptions, type LeasedStats, type LeasedStore, leased } from "./stores/leased/leased.ts";
 export { type LocalShare, type LocalShareOptions, localShare } from "./stores/local-share.ts";
 export {
   type MemoryStore,
@@ -63,4 +65,5 @@ export {
   type MemoryStoreStats,
   memoryStore,
 } from "./stores/memory/memory.ts";
+export { type Remembering, type RememberRefusalsOptions, rememberRefusals } from "./stores/remember-refusals.ts";
 export { type Timed, type TimeoutOptions, timeout } from "./stores/timeout.ts";
