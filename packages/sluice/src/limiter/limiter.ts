@@ -1,4 +1,4 @@
-import { Mode } from "../algorithms/algorithm.ts";
+import { Mode, type Verdict } from "../algorithms/algorithm.ts";
 import { block } from "../algorithms/block.ts";
 import { shown, wholeNumber } from "../algorithms/numbers.ts";
 import { systemClock } from "./clock.ts";
@@ -8,9 +8,18 @@ import { RateLimitError } from "./errors.ts";
 import { announcer, type DecisionListener } from "./events.ts";
 import type { Quota } from "./quota.ts";
 import { type QuotaLike, toQuotas } from "./rate.ts";
-import { chain, type Reply, type StoreFor, type Timing } from "./reply.ts";
+import { chain, type Reply, replyOf, type StoreFor, type Timing } from "./reply.ts";
 import { type Claim, decisionsOf, type Reservation, reserve } from "./reservation.ts";
-import { type Account, isSync, type Line, ledger, type Store, type SyncStore, type WhenChanged } from "./store.ts";
+import {
+  type Account,
+  isSync,
+  type Line,
+  ledger,
+  type Shortcut,
+  type Store,
+  type SyncStore,
+  type WhenChanged,
+} from "./store.ts";
 import { WaitingLine, type WaitOptions } from "./waiting-line.ts";
 
 /** One key, or several that are charged together: all or none. */
@@ -99,6 +108,8 @@ class QuotaLimiter implements Limiter<Timing> {
   /** Straight to the state of the only quota, over a store in memory. */
   readonly #line: Line | undefined;
   readonly #blockLine: Line | undefined;
+  /** The same, over a store that decides most calls in this process. */
+  readonly #shortcut: Shortcut | undefined;
   readonly #quotaName: string;
   readonly #limit: number;
 
@@ -112,9 +123,12 @@ class QuotaLimiter implements Limiter<Timing> {
     this.#announce = onDecision && announcer(onDecision);
     this.#quotaName = this.quotas[0]!.name;
     this.#limit = this.quotas[0]!.limit;
+    const isPlain = this.quotas.length === 1 && this.#announce === undefined;
     if (isSync(store)) {
       this.#blockLine = store.line(this.#blocks);
-      if (this.quotas.length === 1 && this.#announce === undefined) this.#line = store.line(this.#ledgers[0]!);
+      if (isPlain) this.#line = store.line(this.#ledgers[0]!);
+    } else if (isPlain) {
+      this.#shortcut = store.shortcut?.(this.#ledgers[0]!, this.#blocks);
     }
   }
 
@@ -122,45 +136,64 @@ class QuotaLimiter implements Limiter<Timing> {
     if (this.#line !== undefined && typeof key === "string" && this.#blockLine!.isEmpty()) {
       if (key.length === 0) throw emptyKey(key);
       if (!(cost >= 0 && Number.isSafeInteger(cost))) throw badCost(cost);
-      const { allowed, remaining, retryAfter, resetAfter } = this.#line.take(key, cost);
-      return {
-        allowed,
-        quota: this.#quotaName,
-        limit: this.#limit,
-        remaining,
-        retryAfterMs: allowed ? 0 : Math.ceil(retryAfter / 1000),
-        resetAfterMs: Math.ceil(resetAfter / 1000),
-        degraded: false,
-      } satisfies Decision;
+      return this.#decisionOf(this.#line.take(key, cost));
+    }
+    if (this.#shortcut !== undefined && typeof key === "string" && key.length > 0 && cost >= 0) {
+      if (!Number.isSafeInteger(cost)) throw badCost(cost);
+      const verdict = this.#shortcut.take(key, cost);
+      if (verdict !== undefined) return Promise.resolve(this.#decisionOf(verdict));
     }
     return chain(this.reserve(key, cost), ({ decision }) => decision);
   }
 
+  /** For one quota, as short as it can be. */
+  #decisionOf({ allowed, remaining, retryAfter, resetAfter }: Verdict): Decision {
+    return {
+      allowed,
+      quota: this.#quotaName,
+      limit: this.#limit,
+      remaining,
+      retryAfterMs: allowed ? 0 : Math.ceil(retryAfter / 1000),
+      resetAfterMs: Math.ceil(resetAfter / 1000),
+      degraded: false,
+    };
+  }
+
   peek(key: Keys, cost = 1): Reply<Timing, Decision> {
-    return this.#foresee(key, cost, []);
+    return replyOf(this.store, this.#foresee(key, cost, []));
   }
 
   refund(key: Keys, cost = 1): Reply<Timing, void> {
     const demands = this.#quotaClaims(key, cost).map(({ demand }) => ({ ...demand, cost: -cost }));
-    return chain(this.store.take(demands), () => undefined);
+    return replyOf(
+      this.store,
+      chain(this.store.take(demands), () => undefined),
+    );
   }
 
   reset(key: Keys): Reply<Timing, void> {
-    return chain(this.store.forget(this.#accounts(key)), () => undefined);
+    return replyOf(
+      this.store,
+      chain(this.store.forget(this.#accounts(key)), () => undefined),
+    );
   }
 
   block(key: Keys, forMs: number): Reply<Timing, void> {
     const cost = Math.ceil(milliseconds("forMs", forMs, 0) * 1000);
     if (!Number.isSafeInteger(cost)) throw new RangeError(`forMs must be below 285 years, but it is ${shown(forMs)}.`);
     const demands = keysOf(key).map((one) => ({ ledger: this.#blocks, key: one, cost }));
-    return chain(this.store.take(demands, { mode: Mode.force }), () => undefined);
+    return replyOf(
+      this.store,
+      chain(this.store.take(demands, { mode: Mode.force }), () => undefined),
+    );
   }
 
   reserve(key: Keys, cost = 1): Reply<Timing, Reservation> {
-    return chain(reserve(this.store, this.claims(key, cost)), (reservation) => {
+    const reserved = chain(reserve(this.store, this.claims(key, cost)), (reservation) => {
       this.#announce?.(key, cost, reservation.decision);
       return reservation;
     });
+    return replyOf(this.store, reserved);
   }
 
   async wait(key: Keys, options: WaitOptions = {}): Promise<Decision> {

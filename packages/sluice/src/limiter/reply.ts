@@ -1,4 +1,4 @@
-import type { Awaitable, Store, SyncStore } from "./store.ts";
+import { type Awaitable, isSync, type Store, type SyncStore } from "./store.ts";
 
 /** Whether a limiter answers at once (over a store in memory) or with promises. */
 export type Timing = "sync" | "async";
@@ -16,6 +16,11 @@ export type StoreFor<M extends Timing> = M extends "sync" ? SyncStore : Store;
  */
 export function chain<T, R>(value: Awaitable<T>, next: (value: T) => Awaitable<R>): Reply<Timing, R> {
   return (isPromise(value) ? value.then(next) : next(value)) as Reply<Timing, R>;
+}
+
+/** What a limiter over the store answers: always a promise, unless the store always answers at once. */
+export function replyOf<T>(store: Store, value: Awaitable<T>): Reply<Timing, T> {
+  return (isSync(store) || isPromise(value) ? value : Promise.resolve(value)) as Reply<Timing, T>;
 }
 
 export function isPromise<T>(value: Awaitable<T>): value is PromiseLike<T> {

@@ -3,7 +3,7 @@ import { block } from "../algorithms/block.ts";
 import { wholeNumber } from "../algorithms/numbers.ts";
 import { bindingOf, type Decision, decisionOf } from "./decision.ts";
 import type { Quota } from "./quota.ts";
-import { chain, type Reply, type Timing } from "./reply.ts";
+import { chain, type Reply, replyOf, type Timing } from "./reply.ts";
 import type { Awaitable, Demand, Store, Taken } from "./store.ts";
 
 /** A demand, and the quota that it falls under. */
@@ -56,7 +56,10 @@ function reservationOf(store: Store, claims: readonly Claim[], taken: readonly T
       }))
       .filter(({ cost, ledger }) => cost !== 0 && ledger.algorithm !== block);
     if (changes.length === 0) return;
-    return chain(store.take(changes, { mode: Mode.force }), () => undefined);
+    return replyOf(
+      store,
+      chain(store.take(changes, { mode: Mode.force }), () => undefined),
+    );
   }
 
   return {

@@ -1,5 +1,5 @@
 import type { Keys, Limiter } from "./limiter.ts";
-import type { Reply, Timing } from "./reply.ts";
+import { type Reply, replyOf, type Timing } from "./reply.ts";
 import { type Claim, type Reservation, reserve } from "./reservation.ts";
 
 /** A limiter, and what one call asks of it. */
@@ -28,5 +28,5 @@ export function reserveTogether<M extends Timing>(charges: readonly Charge<M>[])
     }
     claims.push(...limiter.claims(key, cost));
   }
-  return reserve(store, claims) as Reply<M, Reservation<M>>;
+  return replyOf(store, reserve(store, claims)) as Reply<M, Reservation<M>>;
 }
