@@ -9,7 +9,14 @@ export interface Config {
   readonly http: Rate;
   /** Calls of the tools that have no limit of their own, per client. */
   readonly mcpDefault: Rate;
+  readonly store: StoreChoice;
 }
+
+/** Where the state of the limits lives: in this process, in a file for several processes, in Redis for several machines. */
+export type StoreChoice =
+  | { readonly kind: "memory" }
+  | { readonly kind: "sqlite"; readonly path: string }
+  | { readonly kind: "redis"; readonly url: string };
 
 export interface Rate {
   readonly limit: number;
@@ -48,7 +55,18 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     logLevel,
     http: rate("RATE_LIMIT_HTTP", { limit: 20, windowSeconds: 60 }),
     mcpDefault: rate("RATE_LIMIT_MCP_DEFAULT", { limit: 10, windowSeconds: 60 }),
+    store: storeChoice(environment.STORE || "memory", problems),
   };
   if (problems.length > 0) throw new ConfigError(problems.join("\n"));
   return config;
+}
+
+function storeChoice(text: string, problems: string[]): StoreChoice {
+  if (text.startsWith("sqlite:") && text.length > 7) return { kind: "sqlite", path: text.slice(7) };
+  if (/^rediss?:\/\//.test(text) && URL.canParse(text)) return { kind: "redis", url: text };
+  if (text !== "memory") {
+    const found = JSON.stringify(text.replace(/\/\/.*@/, "//…@"));
+    problems.push(`STORE must be memory, sqlite:PATH or redis://HOST:PORT, but it is ${found}.`);
+  }
+  return { kind: "memory" };
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
-import type { QuotaLike } from "sluice";
+import type { QuotaLike, Store } from "sluice";
 import { rateLimit } from "sluice/node";
 import type { DecisionLog } from "./decision-log.ts";
 import type { Statistics } from "./statistics.ts";
@@ -7,6 +7,7 @@ import type { Statistics } from "./statistics.ts";
 export interface HttpRoutesOptions {
   /** For `/` and `/stats` together, per address. */
   readonly quota: QuotaLike;
+  readonly store: Store;
   readonly statistics: Statistics;
   readonly onDecision: DecisionLog;
   /** Serves `/mcp`, which has limits of its own. */
@@ -14,7 +15,7 @@ export interface HttpRoutesOptions {
 }
 
 /** The routes of the server. `/health` is never limited: whoever watches the server must not be locked out. */
-export function httpRoutes({ quota, statistics, onDecision, mcp }: HttpRoutesOptions): RequestListener {
+export function httpRoutes({ quota, store, statistics, onDecision, mcp }: HttpRoutesOptions): RequestListener {
   const pages = rateLimit(
     (request: IncomingMessage, response: ServerResponse) => {
       if (pathOf(request) === "/stats") json(response, 200, statistics.report());
@@ -22,6 +23,7 @@ export function httpRoutes({ quota, statistics, onDecision, mcp }: HttpRoutesOpt
     },
     {
       quota,
+      store,
       onDecision: ({ request, key, decisions }) => onDecision(`${request.method} ${pathOf(request)}`, key, decisions),
     },
   );

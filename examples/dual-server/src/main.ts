@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import type { Logger } from "pino";
-import { formatDuration, memoryStore } from "sluice";
+import { formatDuration } from "sluice";
 import { type McpRateLimitOptions, rateLimit } from "sluice/mcp";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 import { type DecisionLog, decisionLog } from "./decision-log.ts";
@@ -10,19 +10,21 @@ import { httpRoutes } from "./http.ts";
 import { createLog } from "./log.ts";
 import { mcpRoute, nameOf } from "./mcp.ts";
 import { createStatistics, type Statistics } from "./statistics.ts";
+import { type OpenStore, openStore } from "./store.ts";
 import { createToolServer, toolLimits } from "./tools.ts";
 
 const SUMMARY_EVERY_MS = 60_000;
 
-function main(): void {
+async function main(): Promise<void> {
   const isStdio = process.argv.includes("--stdio");
   const config = readConfig(process.env);
   const log = createLog(config.logLevel, isStdio);
   const statistics = createStatistics();
   const onDecision = decisionLog(log, statistics);
+  const open = await openStore(config.store, log);
   const limits: McpRateLimitOptions = {
     ...toolLimits(config.mcpDefault),
-    store: memoryStore(),
+    store: open.store,
     onDecision: (event) =>
       onDecision(
         nameOf(event),
@@ -31,11 +33,12 @@ function main(): void {
       ),
   };
   summarise(log, statistics);
-  if (isStdio) serveOverStdio(limits, log);
-  else serveOverHttp(config, limits, onDecision, statistics, log);
+  if (isStdio) serveOverStdio(limits, open, log);
+  else serveOverHttp(config, limits, onDecision, statistics, open, log);
 }
 
-function serveOverStdio(limits: McpRateLimitOptions, log: Logger): void {
+function serveOverStdio(limits: McpRateLimitOptions, open: OpenStore, log: Logger): void {
+  process.stdin.once("close", () => void open.close());
   serveStdio(() => rateLimit(createToolServer(), limits), { onerror: (error) => log.error(error) });
   log.info("Serving the tools over stdio: get_time (3 per 10 s), echo, slow_report (2 at once).");
 }
@@ -45,12 +48,13 @@ function serveOverHttp(
   limits: McpRateLimitOptions,
   onDecision: DecisionLog,
   statistics: Statistics,
+  { store, close }: OpenStore,
   log: Logger,
 ): void {
   const { host, port, http, mcpDefault } = config;
   const mcp = mcpRoute(limits, (error) => log.error(error));
   const quota = `${http.limit}/${http.windowSeconds}s`;
-  const server = createServer(httpRoutes({ quota, statistics, onDecision, mcp }));
+  const server = createServer(httpRoutes({ quota, store, statistics, onDecision, mcp }));
   server.on("error", (error: NodeJS.ErrnoException) => {
     const why = error.code === "EADDRINUSE" ? `Port ${port} is taken: set PORT to another one.` : error.message;
     log.fatal(`The server cannot start. ${why}`);
@@ -68,7 +72,7 @@ function serveOverHttp(
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.once(signal, () => {
       log.info("Stopping.");
-      server.close();
+      server.close(() => void close());
       server.closeAllConnections();
     });
   }
@@ -99,7 +103,7 @@ function summarise(log: Logger, statistics: Statistics): void {
 }
 
 try {
-  main();
+  await main();
 } catch (error) {
   if (!(error instanceof ConfigError)) throw error;
   process.stderr.write(`The server cannot start:\n${error.message}\n`);

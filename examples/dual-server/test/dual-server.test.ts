@@ -8,6 +8,7 @@ import { Client as V1Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport as V1Http } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { readRefusal } from "sluice/mcp";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { startRedis } from "../../../packages/sluice/test/stores/redis/server.ts";
 
 // The demo server as a newcomer runs it: a process of its own, the official clients, plain HTTP.
 
@@ -163,6 +164,40 @@ it("serves the same tools over stdio", async () => {
   ]);
 });
 
+describe("one limit for several servers", () => {
+  const passes = async (bases: readonly string[]) => {
+    const statuses = await Promise.all(
+      Array.from({ length: 24 }, async (_, i) => (await fetch(bases[i % bases.length]!)).status),
+    );
+    return statuses.filter((status) => status === 200).length;
+  };
+
+  it("in a file", async () => {
+    const STORE = `sqlite:${join(folder, "limits.db")}`;
+    expect(await passes(await Promise.all([serving({ STORE }), serving({ STORE })]))).toBe(20);
+  });
+
+  it("in Redis, and calls are answered 503 while that is away", async () => {
+    const redis = await startRedis();
+    cleanup.push(() => redis.stop());
+    const STORE = redis.url;
+    const bases = await Promise.all([serving({ STORE }), serving({ STORE })]);
+    expect(await passes(bases)).toBe(20);
+    await redis.kill();
+    const outage = await fetch(bases[0]!);
+    expect(outage.status).toBe(503);
+    expect(Number(outage.headers.get("retry-after"))).toBeGreaterThan(0);
+    expect((await fetch(`${bases[0]}/health`)).status).toBe(200);
+  });
+});
+
+it("does not start over a store that cannot be opened", async () => {
+  const file = await failing({ STORE: `sqlite:${join(folder, "missing", "limits.db")}` });
+  expect(file).toMatchObject({ code: 1, error: expect.stringContaining("does not exist") });
+  const redis = await failing({ STORE: "redis://127.0.0.1:1" });
+  expect(redis).toMatchObject({ code: 1, error: expect.stringContaining("STORE cannot be opened") });
+});
+
 describe("a wrong environment stops the start with a clear message", () => {
   it.each([
     ["RATE_LIMIT_HTTP_LIMIT", "zero"],
@@ -172,6 +207,7 @@ describe("a wrong environment stops the start with a clear message", () => {
     ["RATE_LIMIT_MCP_DEFAULT_WINDOW", "1e99"],
     ["PORT", "70000"],
     ["LOG_LEVEL", "loud"],
+    ["STORE", "postgres://localhost"],
   ])("%s=%s", async (name, value) => {
     const { code, error } = await failing({ [name]: value });
     expect(code).toBe(1);
