@@ -2,7 +2,8 @@
  * The Lua twin of the concurrency limit. In Redis a state is its leases in the order in which they end,
  * 21 bytes each: receipt, end and units.
  */
-export const concurrencyLua = `function(now, limit, lease)
+export const concurrencyLua = `function(now, carries, limit, lease)
+  local longest = carries and max(lease, 3600000000) or lease
   local twin = {}
 
   function twin.decode(bytes)
@@ -32,8 +33,8 @@ export const concurrencyLua = `function(now, limit, lease)
     for i = 1, length, 3 do
       local over = state[i + 1]
       if over > now then
-        if over > now + lease then
-          over = now + lease
+        if over > now + longest then
+          over = now + longest
           state.dirty = true
         end
         state[kept + 1], state[kept + 2], state[kept + 3] = state[i], over, state[i + 2]
@@ -54,6 +55,17 @@ export const concurrencyLua = `function(now, limit, lease)
     return false
   end
 
+  -- At the end, except before leases that somebody with longer terms has taken.
+  local function insert(state, receipt, over, units)
+    local i = #state
+    while i > 0 and state[i - 1] > over do
+      state[i + 1], state[i + 2], state[i + 3] = state[i - 2], state[i - 1], state[i]
+      i = i - 3
+    end
+    state[i + 1], state[i + 2], state[i + 3] = receipt, over, units
+    state.dirty = true
+  end
+
   local function waitFor(state, excess, cost)
     if cost > limit then return -1 end
     local freed, i = 0, 1
@@ -72,9 +84,7 @@ export const concurrencyLua = `function(now, limit, lease)
     local allowed = cost <= 0 or isHeld or force or held + cost <= limit
     local retryAfter = allowed and 0 or waitFor(state, held + cost - limit, cost)
     if allowed and cost > 0 then
-      local n = #state
-      state[n + 1], state[n + 2], state[n + 3] = receipt, now + lease, cost
-      state.dirty = true
+      insert(state, receipt, now + lease, cost)
       held = held + cost
     end
     local resetAfter = #state == 0 and 0 or state[#state - 1] - now

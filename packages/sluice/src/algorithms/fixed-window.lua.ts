@@ -4,7 +4,7 @@
  *
  * In Redis a state is the end of the window in 7 bytes and the units in 4, or in 7 when that is not enough.
  */
-export const fixedWindowLua = `function(now, limit, longest, from, ...)
+export const fixedWindowLua = `function(now, carries, limit, longest, from, ...)
   local nextEnd = now + longest
   if from then
     nextEnd = nil

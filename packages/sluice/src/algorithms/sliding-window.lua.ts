@@ -6,10 +6,12 @@
  * older charges, oldest first, as the distance from the charge before and the units, in as few bytes as most
  * of them need; one that needs more is marked by a distance of all ones and follows in 14 bytes.
  *
+ * One that carries has the same widths whatever its numbers are.
+ *
  * A plain take reads the header and what has ended at the front, and appends at the end: its cost does not
  * depend on the length of the log. What is rare (handing back, a clock that was set back) reads all of it.
  */
-export const slidingWindowLua = `function(now, limit, period, granules)
+export const slidingWindowLua = `function(now, carries, limit, period, granules)
   local granule = ceil(period / granules)
   local isCoarse = limit > granules + 2
   local oldest = now - period
@@ -26,6 +28,7 @@ export const slidingWindowLua = `function(now, limit, period, granules)
   local unitBytes, unitEnd = bytesAbove(4 * limit / granules)
   local sumBytes, sumEnd = bytesAbove(limit)
   local periodBytes = bytesAbove(period)
+  if carries then gapBytes, gapEnd, unitBytes, unitEnd, sumBytes, sumEnd, periodBytes = 4, 4294967296, 2, 65536, 4, 4294967296, 7 end
   local entryBytes = gapBytes + unitBytes
   local entryFormat = '>I' .. gapBytes .. 'I' .. unitBytes
   local escape = string.rep('\\255', gapBytes)
@@ -190,32 +193,40 @@ export const slidingWindowLua = `function(now, limit, period, granules)
   end
 
   function twin.apply(state, cost, force, receipt)
+    if state.isOpen and state.last > now then setBack(state) end
+    -- What has ended by these numbers may still count by others: it goes when something is written.
+    local before = carries and twin.copy(state)
+    local isWritten = false
     dropEnded(state)
-    local isFuture = state.isOpen and state.last > now
     local allowed, retryAfter = true, 0
     if cost > 0 and not force and state.sum + cost > limit then
       allowed = false
       retryAfter = waitFor(state, state.sum + cost - limit, cost)
     end
-    if isFuture then setBack(state) end
     if allowed and cost > 0 then
       append(state, force and min(cost, 9007199254740991 - state.sum) or cost)
+      isWritten = true
     elseif cost < 0 then
+      isWritten = state.isOpen
       giveBack(state, -cost, receipt)
     end
     local resetAfter = 0
     if state.sum ~= 0 then resetAfter = allowed and cost > 0 and period or min(state.last, now) + period - now end
-    return allowed, max(0, limit - state.sum), retryAfter, resetAfter, now
+    local remaining = max(0, limit - state.sum)
+    if before and not isWritten then
+      for name, value in pairs(before) do state[name] = value end
+    end
+    return allowed, remaining, retryAfter, resetAfter, now
   end
 
   function twin.encode(state)
-    if not state.isOpen or state.last <= oldest then return nil end
+    if not state.isOpen or (not carries and state.last <= oldest) then return nil end
     local isEmpty = state.at > #state.log
     local isWide = state.sum >= sumEnd
     local flags = 1 + (isWide and 1 or 0) + (state.hasWide and not isEmpty and 2 or 0)
     local header = packBytes(isWide and wide or narrow, flags, state.last, state.last - state.first,
       isEmpty and 0 or state.last - state.closed, state.units, state.sum)
-    return header .. string.sub(state.log, state.at), state.last + period - now
+    return header .. string.sub(state.log, state.at), max(0, state.last + period - now)
   end
 
   function twin.cells(state)

@@ -2,30 +2,40 @@
  * The Lua twin of the token bucket: the same steps, the same integers.
  *
  * In Redis a state is the time in 7 bytes and the debt in 4, or in 7 when that is not enough. Bytes are
- * the most significant first.
+ * the most significant first. One that carries has 7 bytes each for the time, the debt and what a unit adds to it.
  */
-export const tokenBucketLua = `function(now, drain, unit, burst)
+export const tokenBucketLua = `function(now, carries, drain, unit, burst)
   local depth = burst * unit
   local longest = floor(4503599627370496 / drain)
 
-  local function drained(state)
-    local elapsed = now - state.time
-    if elapsed <= 0 then return state.debt end
-    if elapsed > longest then return 0 end
-    return max(0, state.debt - elapsed * drain)
+  local function debtOf(state)
+    local debt, from = state.debt, state.unit
+    if not carries or debt == 0 or from == unit then return debt end
+    local whole = floor(debt / from)
+    return min(4503599627370496, whole * unit + ceil(((debt - whole * from) * unit) / from))
   end
 
+  local function drained(state)
+    local debt, elapsed = debtOf(state), now - state.time
+    if elapsed <= 0 then return debt end
+    if elapsed > longest then return 0 end
+    return max(0, debt - elapsed * drain)
+  end
+
+  local formats = { [11] = '>I7I4', [14] = '>I7I7', [21] = '>I7I7I7' }
   local twin = {}
 
   function twin.decode(bytes)
     if not bytes then return { debt = 0, time = 0 } end
-    if #bytes ~= 11 and #bytes ~= 14 then return false end
-    local time, debt = unpackBytes(#bytes == 11 and '>I7I4' or '>I7I7', bytes)
-    return time <= 9007199254740992 and debt <= 4503599627370496 and { debt = debt, time = time }
+    local format = formats[#bytes]
+    if not format or carries ~= (#bytes == 21) then return false end
+    local time, debt, from = unpackBytes(format, bytes)
+    if time > 9007199254740992 or debt > 4503599627370496 or from == 0 then return false end
+    return { debt = debt, time = time, unit = from }
   end
 
   function twin.copy(state)
-    return { debt = state.debt, time = state.time, dirty = state.dirty }
+    return { debt = state.debt, time = state.time, unit = state.unit, dirty = state.dirty }
   end
 
   function twin.apply(state, cost, force, receipt)
@@ -46,7 +56,7 @@ export const tokenBucketLua = `function(now, drain, unit, burst)
       end
     end
     if allowed or now < state.time then
-      state.debt, state.time, state.dirty = debt, now, true
+      state.debt, state.time, state.unit, state.dirty = debt, now, unit, true
     end
     local room, resetAfter = depth - debt, ceil(debt / drain)
     return allowed, room >= unit and floor(room / unit) or 0, retryAfter, resetAfter, now + resetAfter
@@ -54,12 +64,17 @@ export const tokenBucketLua = `function(now, drain, unit, burst)
 
   function twin.encode(state)
     local debt = drained(state)
+    local left = ceil(debt / drain)
+    if carries then
+      if state.debt == 0 then return nil end
+      return packBytes('>I7I7I7', state.time, state.debt, state.unit), left
+    end
     if debt == 0 then return nil end
-    return packBytes(state.debt < 4294967296 and '>I7I4' or '>I7I7', state.time, state.debt), ceil(debt / drain)
+    return packBytes(state.debt < 4294967296 and '>I7I4' or '>I7I7', state.time, state.debt), left
   end
 
   function twin.cells(state)
-    return { state.debt, state.time }
+    return { state.debt, state.time, carries and state.unit or nil }
   end
 
   return twin

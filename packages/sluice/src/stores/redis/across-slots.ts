@@ -15,12 +15,15 @@ export async function takeAcrossSlots(
   slotOf: (demand: Demand) => number,
   mode: Mode,
 ): Promise<readonly Taken[]> {
-  if (mode === Mode.take && demands.some(({ cost }) => cost > 0)) {
-    const outlook = await peek(demands, {});
-    if (outlook.some(({ allowed }) => !allowed)) return outlook;
-  }
   const merged = mergeDemands(demands);
   const bySlot = [...Map.groupBy(new Set(merged), slotOf)].sort(([a], [b]) => a - b);
+  if (mode === Mode.take && demands.some(({ cost }) => cost > 0)) {
+    const outlook = await peek(demands, {});
+    const isRefused = (demand: Demand) => !outlook[merged.indexOf(demand)]!.allowed;
+    const refusing = bySlot.filter(([, group]) => group.some(isRefused));
+    await Promise.all(refusing.map(([, group]) => beRefused(take, group)));
+    if (refusing.length > 0) return outlook;
+  }
   const answers = new Map<Demand, Taken>();
   for (const [, group] of bySlot) {
     const taken = await take(group, mode).catch(async (error: unknown) => {
@@ -36,6 +39,13 @@ export async function takeAcrossSlots(
     for (const [i, demand] of group.entries()) answers.set(demand, taken[i]!);
   }
   return merged.map((demand) => answers.get(demand)!);
+}
+
+/** A refused step may have something to write: a state from the future is brought back. */
+async function beRefused(take: Decisions["take"], group: readonly Demand[]): Promise<void> {
+  const taken = await take(group, Mode.take);
+  if (taken.some(({ allowed }) => !allowed)) return;
+  await giveBack(take, new Map(group.map((demand, i) => [demand, taken[i]!])));
 }
 
 /** Undoes charges, each by its receipt. */

@@ -37,8 +37,6 @@ export interface Pending {
   fail(error: unknown): void;
 }
 
-/** More demands than this in one call would keep Redis busy for longer than others want to wait. */
-const MAX_DEMANDS = 64;
 /** How long a slot that is being moved is left alone. In milliseconds. */
 const TRY_AGAIN_MS = 5;
 
@@ -50,25 +48,23 @@ export function batches({ connection, names, timeoutMs, clock }: BatchesOptions)
   function flush(): void {
     const groups = [...waiting.values()];
     waiting.clear();
-    for (const group of groups) for (const batch of inBatches(group)) void send(batch);
+    for (const group of groups) {
+      for (let rest: readonly Pending[] = group; rest.length > 0; ) {
+        const sent = request(rest);
+        void send(sent);
+        rest = rest.slice(sent.batch.length);
+      }
+    }
   }
 
-  async function send(batch: readonly Pending[]): Promise<void> {
+  async function send(sent: Request): Promise<void> {
     try {
-      deliver(batch, await replyTo(batch));
+      let reply = await run(sent);
+      if (reply.peek() === Sign.needsWindows) reply = await run(request(sent.batch, reply.skipToTime()));
+      deliver(sent, reply);
     } catch (error) {
-      for (const { fail } of batch) fail(error);
+      for (const { fail } of sent.batch) fail(error);
     }
-  }
-
-  async function replyTo(batch: readonly Pending[]): Promise<{ reply: Reader; sent: Request }> {
-    let sent = request(batch);
-    let reply = await run(sent);
-    if (reply.peek() === Sign.needsWindows) {
-      sent = request(batch, reply.skipToTime());
-      reply = await run(sent);
-    }
-    return { reply, sent };
   }
 
   async function run({ keys, text }: Request): Promise<Reader> {
@@ -98,29 +94,14 @@ export function batches({ connection, names, timeoutMs, clock }: BatchesOptions)
   };
 }
 
-function deliver(batch: readonly Pending[], { reply, sent }: { reply: Reader; sent: Request }): void {
+function deliver({ batch, keys }: Request, reply: Reader): void {
   reply.readTime();
   for (const { answer, fail } of batch) {
     if (reply.peek() === Sign.damaged) {
       reply.next();
-      fail(new RedisKeyError(sent.keys[reply.next() - 1]!));
+      fail(new RedisKeyError(keys[reply.next() - 1]!));
     } else answer(reply);
   }
-}
-
-function* inBatches(group: readonly Pending[]): Generator<readonly Pending[]> {
-  let batch: Pending[] = [];
-  let count = 0;
-  for (const pending of group) {
-    if (batch.length > 0 && count + pending.demands.length > MAX_DEMANDS) {
-      yield batch;
-      batch = [];
-      count = 0;
-    }
-    batch.push(pending);
-    count += pending.demands.length;
-  }
-  yield batch;
 }
 
 function failed(cause: unknown): RedisStoreError {

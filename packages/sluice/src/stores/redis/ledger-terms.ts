@@ -18,14 +18,14 @@ export function assertKnown({ algorithm: { name } }: Ledger): void {
   );
 }
 
-export function ledgerTerms({ algorithm: { name, params } }: Ledger): LedgerTerms {
-  const number = algorithmNames.indexOf(name) + 1;
+export function ledgerTerms({ algorithm: { name, params, carries } }: Ledger): LedgerTerms {
+  const start = [algorithmNames.indexOf(name) + 1, carries ? 1 : 0];
   const [limit, unit, timeZone] = params;
   if (typeof unit === "string") {
     const ends = endsOf(calendar(unit as CalendarUnit, timeZone as string));
-    return { at: (wall) => JSON.stringify([number, limit, ...ends(wall)]) };
+    return { at: (wall) => JSON.stringify([...start, limit, ...ends(wall)]) };
   }
-  const text = JSON.stringify([number, ...params]);
+  const text = JSON.stringify([...start, ...params]);
   return { at: () => text };
 }
 

@@ -6,11 +6,17 @@ import { type LedgerTerms, ledgerTerms } from "./ledger-terms.ts";
 
 /** What is sent to Redis for a batch of decisions. */
 export interface Request {
+  readonly batch: readonly Pending[];
   readonly keys: readonly string[];
   /** JSON, as the script explains it. */
   readonly text: string;
 }
 
+/** Writes a request for as many of the decisions as fit into one, from the first on: one at least. */
+export type Requests = (waiting: readonly Pending[], wall?: number) => Request;
+
+/** More demands than this in one call would keep Redis busy for longer than others want to wait. */
+const MAX_DEMANDS = 64;
 /**
  * How much longer than needed a key is kept, in milliseconds: when Redis has both the time and the keys, and when the
  * time comes from elsewhere and may differ.
@@ -18,59 +24,72 @@ export interface Request {
 const LINGER_MS = 1_000;
 const LINGER_FOREIGN_MS = 60_000;
 
-/** Writes requests. `wall` is the time about which windows of the calendar are told. */
-export function requests(names: KeyNames, clock?: Clock): (batch: readonly Pending[], wall?: number) => Request {
+/** @returns what writes requests; `wall` is the time about which windows of the calendar are told. */
+export function requests(names: KeyNames, clock?: Clock): Requests {
   const terms = new WeakMap<Ledger, LedgerTerms>();
-  const termsOf = (ledger: Ledger): LedgerTerms => {
+  const termsOf = (ledger: Ledger, wall: number): string => {
     let known = terms.get(ledger);
     if (known === undefined) {
       known = ledgerTerms(ledger);
       terms.set(ledger, known);
     }
-    return known;
+    return known.at(wall);
   };
 
-  return (batch, wall) => {
+  return (waiting, wall = (clock ?? systemClock).wall()) => {
     const now = clock?.wall() ?? 0;
-    const about = wall ?? (clock ?? systemClock).wall();
     const keys: string[] = [];
     const numbers = new Map<string, number>();
-    const ledgers = new Map<Ledger, number>();
-    let ledgerTexts = "";
-    let ledgerOf = "";
+    const ledgers = new Map<string, number>();
+    const ledgerOf: number[] = [];
+    const asked: (number | false)[] = [];
+    let count = 0;
+    let demandCount = 0;
 
     const numberOfLedger = (ledger: Ledger): number => {
-      let number = ledgers.get(ledger);
+      const text = termsOf(ledger, wall);
+      let number = ledgers.get(text);
       if (number === undefined) {
         number = ledgers.size + 1;
-        ledgers.set(ledger, number);
-        ledgerTexts += (number === 1 ? "" : ",") + termsOf(ledger).at(about);
+        ledgers.set(text, number);
       }
       return number;
     };
-    const numberOfKey = (account: Account): number => {
+    /** Where one key has usage that is carried over from other numbers, those others wait for the next request. */
+    const numberOf = (account: Account): number | undefined => {
       const name = names.of(account);
-      let number = numbers.get(name);
-      if (number === undefined) {
-        number = keys.push(name);
-        numbers.set(name, number);
-        ledgerOf += (number === 1 ? "" : ",") + numberOfLedger(account.ledger);
-      }
-      return number;
+      const ledger = numberOfLedger(account.ledger);
+      const number = numbers.get(name);
+      if (number !== undefined) return ledgerOf[number - 1] === ledger ? number : undefined;
+      numbers.set(name, keys.push(name));
+      ledgerOf.push(ledger);
+      return keys.length;
     };
 
-    let asked = "";
-    for (const { ask, demands } of batch) {
+    for (const { ask, demands } of waiting) {
+      demandCount += demands.length;
+      if (count > 0 && demandCount > MAX_DEMANDS) break;
       const isExtended = demands.some(needsMore);
-      asked += `${asked === "" ? "" : ","}${demands.length * 8 + (isExtended ? 4 : 0) + ask}`;
-      for (const demand of demands) {
-        const { cost = 0, receipt = 0, least = false } = demand;
-        asked += `,${numberOfKey(demand)},${cost}`;
-        if (isExtended) asked += `,${receipt},${least}`;
+      const start = asked.push(demands.length * 8 + (isExtended ? 4 : 0) + ask) - 1;
+      const fits = demands.every((demand) => {
+        const number = numberOf(demand);
+        if (number === undefined) return false;
+        asked.push(number, demand.cost ?? 0);
+        if (isExtended) asked.push(demand.receipt ?? 0, demand.least ?? false);
+        return true;
+      });
+      if (!fits) {
+        asked.length = start;
+        break;
       }
+      count++;
     }
     const linger = clock === undefined ? LINGER_MS : LINGER_FOREIGN_MS;
-    return { keys, text: `[${now},${linger},[${ledgerTexts}],[${ledgerOf}],[${asked}]]` };
+    return {
+      batch: waiting.slice(0, count),
+      keys,
+      text: `[${now},${linger},[${[...ledgers.keys()].join(",")}],[${ledgerOf.join(",")}],[${asked.join(",")}]]`,
+    };
   };
 }
 

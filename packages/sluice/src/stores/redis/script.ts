@@ -30,12 +30,12 @@ export const Sign = {
 
 /**
  * Everything that Redis does for the store, as one script: all decisions of a batch, one after the other, each
- * as `decide` does it. Made of commands and libraries that Redis 6.2 has: TIME, MGET, EXISTS, SET PX, DEL,
+ * as `decide` does it. Made of commands and libraries that Redis 6.2 has: TIME, MGET, EXISTS, SET PX, PTTL, DEL,
  * cjson and struct.
  *
  * KEYS are the names of all accounts, each once. ARGV[1] is JSON: the time in microseconds, or 0 for that of
  * Redis; how much longer than needed a key is kept, in milliseconds; the ledgers, each with the number of its
- * algorithm and what its twin is made of; the number of the ledger of each key; and the decisions as one list
+ * algorithm, whether it carries (1 or 0) and what its twin is made of; the number of the ledger of each key; and the decisions as one list
  * of integers: `count * 8 + isExtended * 4 + ask`, then for each demand the number of its key, its cost and, if
  * extended, its receipt and `least` or false.
  *
@@ -57,7 +57,9 @@ if now == 0 then
 end
 local seconds = floor(now / 1000000)
 for i, ledger in ipairs(ledgers) do
-  ledgers[i] = twins[ledger[1]](now, unpack(ledger, 2))
+  local carries = ledger[2] == 1
+  ledgers[i] = twins[ledger[1]](now, carries, unpack(ledger, 3))
+  if ledgers[i] then ledgers[i].carries = carries end
   if not ledgers[i] then return { ${Sign.needsWindows}, seconds, now - seconds * 1000000 } end
 end
 
@@ -105,6 +107,7 @@ end
 local function stepOf(force, demand, cost)
   local twin, step = twinOf(demand.key), { cost = cost }
   step.state = twin.copy(stateOf(demand.key))
+  step.state.dirty = false
   step.allowed, step.remaining, step.retryAfter, step.resetAfter, step.receipt =
     twin.apply(step.state, cost, force, demand.receipt)
   return step
@@ -114,14 +117,16 @@ local function decideAll(force, demands)
   local steps, isMet = {}, true
   for i, demand in ipairs(demands) do
     local step, least = stepOf(force, demand, demand.cost), demand.least
-    if least and not step.allowed and step.remaining >= least then step = stepOf(force, demand, step.remaining) end
+    if least and not step.allowed then
+      step = stepOf(force, demand, min(demand.cost, max(step.remaining, least)))
+    end
     steps[i] = step
     isMet = isMet and step.allowed
   end
   for i, demand in ipairs(demands) do
     local step = steps[i]
     if isMet or not step.allowed then
-      states[demand.key] = step.state
+      if step.state.dirty then states[demand.key] = step.state end
     else
       step = stepOf(false, demand, 0)
     end
@@ -178,7 +183,10 @@ for key, state in pairs(states) do
   if state and state.dirty then
     local value, left = twinOf(key).encode(state)
     if value then
-      redis.call('SET', KEYS[key], value, 'PX', ceil(left / 1000) + linger)
+      local ttl = ceil(left / 1000) + linger
+      -- Others may go on with this state under numbers by which it counts for longer.
+      if twinOf(key).carries then ttl = max(ttl, redis.call('PTTL', KEYS[key])) end
+      redis.call('SET', KEYS[key], value, 'PX', ttl)
     elseif bytes[key] or isForeign[KEYS[key]] then
       redis.call('DEL', KEYS[key])
     end
