@@ -31,7 +31,8 @@ const MAX_INTEGER = 999_999_999_999_999;
  * The header fields of an answer over HTTP, from the quotas' decisions.
  *
  * `Retry-After` (RFC 9110) stands on refusals that can pass later. `RateLimit` and `RateLimit-Policy`
- * follow draft-ietf-httpapi-ratelimit-headers. What depends on the quotas alone is made here, once.
+ * follow draft-ietf-httpapi-ratelimit-headers; they are left out of a degraded answer. What depends on the quotas
+ * alone is made here, once.
  *
  * @throws RangeError for an unknown draft.
  */
@@ -45,8 +46,9 @@ export function httpHeaders(
     const list: string[] = [];
     if (!decision.allowed) {
       if (decision.retryAfterMs !== Infinity) list.push("retry-after", `${secondsUntil(decision)}`);
-      if (decision.degraded) return list;
     }
+    // Without its store nobody knows what is left: nothing is promised.
+    if (decision.degraded) return list;
     addDraft?.(list, decision, decisions);
     if (legacyHeaders && isBounded(decision)) {
       list.push(

@@ -5,7 +5,8 @@ export const RATE_LIMIT_META = "dev.sluice/rateLimit";
 
 /** What a program reads of a refusal. */
 export interface RefusalData {
-  readonly rate_limited: true;
+  /** False when the limiter is out of order: the call was not run, but nobody called too often. */
+  readonly rate_limited: boolean;
   /** Milliseconds after which the same call passes; `null` when it never will. */
   readonly retryAfterMs: number | null;
   readonly limit: number;
@@ -28,8 +29,14 @@ export interface RefusalError {
   readonly data: RefusalData;
 }
 
-function refusalData({ decision: { retryAfterMs, limit, remaining, quota } }: Refusal): RefusalData {
-  return { rate_limited: true, retryAfterMs: retryAfterMs === Infinity ? null : retryAfterMs, limit, remaining, quota };
+function refusalData({ decision: { retryAfterMs, limit, remaining, quota, degraded } }: Refusal): RefusalData {
+  return {
+    rate_limited: !degraded,
+    retryAfterMs: retryAfterMs === Infinity ? null : retryAfterMs,
+    limit,
+    remaining,
+    quota,
+  };
 }
 
 /**
@@ -47,9 +54,16 @@ export function refusedToolResult(refusal: Refusal, text: string = refusalText(r
   };
 }
 
-/** A refused request as a JSON-RPC error. */
+/** Code of a refusal by a limiter that is out of order. An outage is never a 429. */
+const OUTAGE_CODE = 503;
+
+/**
+ * A refused request as a JSON-RPC error.
+ *
+ * @param code of a rate limit; an outage of the limiter has the code 503 instead.
+ */
 export function refusalError(refusal: Refusal, code: number, text: string = refusalText(refusal)): RefusalError {
-  return { code, message: text, data: refusalData(refusal) };
+  return { code: refusal.decision.degraded ? OUTAGE_CODE : code, message: text, data: refusalData(refusal) };
 }
 
 /**
@@ -59,5 +73,7 @@ export function refusalError(refusal: Refusal, code: number, text: string = refu
 export function readRefusal(answer: unknown): RefusalData | undefined {
   const { _meta, data } = (answer ?? {}) as { _meta?: Record<string, unknown>; data?: unknown };
   const found = _meta?.[RATE_LIMIT_META] ?? data;
-  return (found as Partial<RefusalData> | undefined)?.rate_limited === true ? (found as RefusalData) : undefined;
+  return typeof (found as Partial<RefusalData> | undefined)?.rate_limited === "boolean"
+    ? (found as RefusalData)
+    : undefined;
 }

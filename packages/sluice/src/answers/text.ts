@@ -20,9 +20,18 @@ const LONGEST_ADVISED_WAIT_MS = 300_000;
  * to wait, and whether to try again at all.
  */
 export function refusalText({ subject, per, quota, decision }: Refusal): string {
+  if (decision.degraded) return outageText(decision);
   const whose = per === "client" ? "for each client" : "for all clients together";
   const limit = `Rate limit reached: ${subject} may be used ${quota.text}, counted ${whose}.`;
   return `${limit} This call was not run. ${advice(quota, decision)}`;
+}
+
+/** An outage is nobody's overuse: there is nothing that the caller did too often. */
+function outageText({ retryAfterMs }: Decision): string {
+  const what =
+    "The rate limiter of this server is unavailable, so this call was not run. It was not one call too many.";
+  if (retryAfterMs === Infinity) return `${what} It asks for more than its limit can ever give: do not repeat it.`;
+  return `${what} Wait ${seconds(retryAfterMs)}, then repeat this call once. If that fails too, go on without it and tell the user.`;
 }
 
 function advice(quota: Quota, { retryAfterMs, limit }: Decision): string {

@@ -35,7 +35,7 @@ export interface DegradedEvent {
 }
 
 export interface FallbackStats {
-  /** Calls of `take`, with or without the store. */
+  /** Calls of `take`, with or without the store; not what a store such as `leased` decides by itself. */
   readonly decisions: number;
   /** Those without the store, and how they came about. */
   readonly degraded: number;
@@ -164,10 +164,11 @@ export function fallback<S extends Store>(
     return chain(store.forget(accounts), answered);
   }
 
-  const own = {
+  const own: Store & { stats(): FallbackStats } = {
     ...(store.clock && { clock }),
     take,
     forget,
+    ...(store.shortcut && { shortcut: (quota, block) => store.shortcut!(quota, block) }),
     ...(store.close && { close: () => store.close!() }),
     stats: (): FallbackStats => ({
       ...counts,

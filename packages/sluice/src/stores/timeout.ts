@@ -77,6 +77,7 @@ function timed(store: Store, timeoutMs: number, breakAfter: number): Store {
     ...(store.clock && { clock }),
     take: (demands, takeOptions) => call(() => store.take(demands, takeOptions)),
     forget: (accounts) => call(() => store.forget(accounts)),
+    ...(store.shortcut && { shortcut: (quota, block) => store.shortcut!(quota, block) }),
     ...(store.close && { close: () => store.close!() }),
   };
 }

@@ -184,5 +184,9 @@ describe("problem documents", () => {
       title: "Temporary Reduced Capacity",
     });
     expect(httpHeaders(quotas)(outage, [outage])).toEqual(["retry-after", "20"]);
+    const open = decided({ degraded: true });
+    for (const headers of ["draft-11", "draft-7", "draft-6"] as const) {
+      expect(httpHeaders(quotas, { headers })(open, [open])).toEqual([]);
+    }
   });
 });

@@ -11,7 +11,7 @@ import { waitingRequests } from "./waiting-requests.ts";
 export interface LimitFetchOptions extends McpRateLimitOptions {
   /**
    * HTTP status of a refusal. Official MCP clients show the content of a refusal to the application
-   * only on 200; 429 reaches proxies and plain HTTP clients better.
+   * only on 200; 429 reaches proxies and plain HTTP clients better. An outage of the limiter is then a 503.
    *
    * @default 200
    */
@@ -66,7 +66,8 @@ export function limitFetch(handler: FetchLike, options: LimitFetchOptions): Fetc
     }
     const { refusal } = admission;
     if (refusal !== undefined) {
-      return answer(body, requests, (one) => gate.refuse(one, refusal), httpStatus, fields(admission, httpStatus));
+      const status = httpStatus === 429 && refusal.decision.degraded ? 503 : httpStatus;
+      return answer(body, requests, (one) => gate.refuse(one, refusal), status, fields(admission, status));
     }
     return served(gate, admission, requests, origin, () => handler(request, context));
   };

@@ -1,7 +1,8 @@
-import { createLimiter, memoryStore, perHour, perMinute, type Store } from "sluice";
+import { createLimiter, fallback, localShare, memoryStore, perHour, perMinute, type Store } from "sluice";
 import { manualClock } from "sluice/testing";
 import { parseDictionary, parseList } from "structured-headers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { faultyStore } from "../../stores/faulty-store.ts";
 import { hosts, type Running, type Scenario } from "./hosts.ts";
 
 const running: Running[] = [];
@@ -253,6 +254,26 @@ describe.each(hosts)("$name", ({ start }) => {
       type: "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity",
       status: 503,
     });
+  });
+
+  it("answers for a store that is dead as its fallback says, and then as ever", async () => {
+    const faulty = faultyStore(clock);
+    faulty.health = "down";
+    const closed = await serve({ quota: ["2/min", "9/h"], store: fallback(faulty, "closed") });
+    const refused = await closed.get();
+    expect(refused.status).toBe(503);
+    expect(refused.headers.get("retry-after")).toBe("1");
+    expect([...refused.headers.keys()].filter((name) => name.includes("ratelimit"))).toEqual([]);
+    expect(await refused.json()).toMatchObject({ status: 503, retry_after_ms: 1000 });
+    const open = await serve({ quota: "2/min", store: fallback(faulty, "open") });
+    const allowed = await open.get();
+    expect(allowed.status).toBe(200);
+    expect([...allowed.headers.keys()].filter((name) => name.includes("ratelimit"))).toEqual([]);
+    const shared = await serve({ quota: "2/min", store: fallback(faulty, localShare(2)) });
+    expect([(await shared.get()).status, (await shared.get()).status]).toEqual([200, 503]);
+    faulty.health = "up";
+    expect((await closed.get()).headers.get("x-ratelimit-remaining")).toBe("1");
+    expect([...closed.errors, ...open.errors, ...shared.errors]).toEqual([]);
   });
 
   it("shares a limiter, and shows a block", async () => {
