@@ -2,10 +2,10 @@ import type { Clock } from "../limiter/clock.ts";
 import { StoreUnavailableError } from "./errors.ts";
 
 /** What came of a call: `aborted` says nothing about the store. */
-export type Outcome = "answered" | "failed" | "aborted";
+type Outcome = "answered" | "failed" | "aborted";
 
 /** Tells the breaker how a call ended; to be called once. */
-export type Report = (outcome: Outcome, error?: unknown) => void;
+type Report = (outcome: Outcome, error?: unknown) => void;
 
 /** Keeps calls away from a store that fails, and lets one try from time to time whether it is back. */
 export interface Breaker {

@@ -77,7 +77,7 @@ const BATCH = 32;
  * A receipt of something that the store did not take: below zero, so that it is never handed to the store. It hides
  * a receipt of this side, or nothing at all.
  */
-export const localReceipt = (receipt: number): number => -1 - receipt;
+const localReceipt = (receipt: number): number => -1 - receipt;
 export const NOTHING_TAKEN = localReceipt(0);
 
 /** Whether units are handed back that the store did not take. */

@@ -1,7 +1,7 @@
 import { type Clock, type Demand, type MemoryStore, memoryStore, type Store, type TakeOptions } from "sluice";
 
 /** How a store does: it answers, cannot be reached, never answers, or does what it is asked and then loses the answer. */
-export type Health = "up" | "down" | "hung" | "deaf";
+type Health = "up" | "down" | "hung" | "deaf";
 
 /** A store that answers later, and whose health a test decides about. */
 export interface FaultyStore extends Store {

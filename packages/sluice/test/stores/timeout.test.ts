@@ -121,13 +121,29 @@ it("gives a process that was blocked for long the time to read what has arrived"
   expect((await decision).allowed).toBe(true);
 });
 
-it("gives up on a store that never answers, with the clock of the process, and keeps no process alive", async () => {
+it("gives up on a store that never answers, with the clock of the process", async () => {
   const limiter = createLimiter({
     quota: "10/min",
     store: timeout({ take: () => new Promise<never>(() => {}), forget: () => new Promise<never>(() => {}) }, 5),
   });
   await expect(limiter.consume("k")).rejects.toThrow(StoreTimeoutError);
   await expect(limiter.reset("k")).rejects.toThrow(StoreTimeoutError);
+});
+
+it("keeps no process alive", async () => {
+  const clock = manualClock();
+  const after = vi.spyOn(clock, "after");
+  let time = 0;
+  clock.elapsed = () => time;
+  const decision = createLimiter({ quota: "1/s", store: timeout(heldStore(clock), 5) }).consume("k");
+  decision.catch(() => {});
+  time = 100_000; // the event loop was busy
+  await clock.advance(20);
+  await expect(decision).rejects.toThrow(StoreTimeoutError);
+  expect(after.mock.calls.map(([ms, , isBackground]) => [ms, isBackground])).toEqual([
+    [5, true],
+    [10, true],
+  ]);
 });
 
 it("leaves a store that answers at once as it is", () => {
