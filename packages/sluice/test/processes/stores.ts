@@ -1,6 +1,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { createClient } from "redis";
 import { decide, Mode, type State, type Store } from "../../src/index.ts";
+import { leased } from "../../src/stores/leased/leased.ts";
 import { redisStore } from "../../src/stores/redis/redis.ts";
 import { sqliteStore } from "../../src/stores/sqlite/sqlite.ts";
 
@@ -15,6 +16,8 @@ export async function openNamed(name: string): Promise<Store> {
 const kinds: Readonly<Record<string, (place: string) => Store | Promise<Store>>> = {
   sqlite: (path) => sqliteStore({ path, busyTimeoutMs: 20_000 }),
   redis: overRedis,
+  "leased+sqlite": (path) => leased(sqliteStore({ path, busyTimeoutMs: 20_000 })),
+  "leased+redis": async (url) => leased(await overRedis(url)),
   careless: carelessStore,
 };
 

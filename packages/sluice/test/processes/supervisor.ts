@@ -3,6 +3,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { type LoggedCall, readCallLog } from "./log.ts";
+import type { Load } from "./workload.ts";
 
 const WORKER = join(import.meta.dirname, "worker.ts");
 
@@ -19,7 +20,7 @@ export interface HammerOptions {
   readonly rounds: number;
   /** Afterwards nothing is done to them for so long. */
   readonly calmMs: number;
-  readonly size: number;
+  readonly load: Load;
 }
 
 /** What happened. Times are nanoseconds of `process.hrtime`. */
@@ -38,12 +39,19 @@ const nanoseconds = () => Number(process.hrtime.bigint());
  * will. A killed one is followed by a new one. In the end all are killed.
  */
 export async function hammer(options: HammerOptions): Promise<HammerReport> {
-  const { task, store, folder, random, workers: count = 8, rounds, calmMs, size } = options;
+  const { task, store, folder, random, workers: count = 8, rounds, calmMs, load } = options;
   const below = (end: number) => Math.floor(random() * end);
   let started = 0;
   let stops = 0;
   const start = () => {
-    const args = [task, store, join(folder, `${++started}.log`), String(below(2 ** 31)), String(size)];
+    const args = [
+      task,
+      store,
+      join(folder, `${++started}.log`),
+      String(below(2 ** 31)),
+      String(load.size),
+      String(load.stretch),
+    ];
     return startWorker(args);
   };
   const workers = Array.from({ length: count }, start);

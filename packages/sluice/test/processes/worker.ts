@@ -1,4 +1,4 @@
-// One of many processes that hammer the same keys. Started as: node worker.ts <task> <store> <log> <seed> <size>
+// One of many processes that hammer the same keys. Started as: node worker.ts <task> <store> <log> <seed> <size> <stretch>
 import { writeSync } from "node:fs";
 import { createConcurrencyLimiter, createLimiter } from "../../src/index.ts";
 import { seeded } from "../algorithms/seeded.ts";
@@ -6,7 +6,7 @@ import { callLog } from "./log.ts";
 import { openNamed } from "./stores.ts";
 import { LINES, PLACES, subjects } from "./workload.ts";
 
-const [, , task = "", name = "", path = "", seed = "0", size = "1"] = process.argv;
+const [, , task = "", name = "", path = "", seed = "0", size = "1", stretch = "1"] = process.argv;
 const random = seeded(Number(seed));
 const below = (end: number) => Math.floor(random() * end);
 const pause = (ms: number) =>
@@ -18,14 +18,16 @@ const log = callLog(path);
 const tasks: Readonly<Record<string, () => Promise<void>>> = {
   /** Asks for units without end: most often of the hot key of each limit. */
   async rates() {
-    const limiters = Object.entries(subjects(Number(size))).map(([subject, { quota }]) => ({
-      subject,
-      limiter: createLimiter({ name: subject, quota, store }),
-    }));
+    const limiters = Object.entries(subjects({ size: Number(size), stretch: Number(stretch) })).map(
+      ([subject, { quota }]) => ({
+        subject,
+        limiter: createLimiter({ name: subject, quota, store }),
+      }),
+    );
     for (;;) {
       const { subject, limiter } = limiters[below(limiters.length)]!;
       const key = random() < 0.9 ? "hot" : `cold-${below(2)}`;
-      const cost = (1 + below(3)) * Number(size);
+      const cost = 1 + below(3);
       const call = log.invoke(`${subject}/${key}`, cost);
       try {
         const { allowed } = await limiter.consume(key, cost);
@@ -35,6 +37,23 @@ const tasks: Readonly<Record<string, () => Promise<void>>> = {
         log.failed(call, error);
       }
     }
+  },
+  /** One call for two keys; says when it was allowed. */
+  async pair() {
+    const { allowed } = await createLimiter({ quota: "1000/h", store }).consume(["shared", "twin"]);
+    if (allowed) writeSync(1, "+");
+    process.exit();
+  },
+  /** Calls of one key, one at a time; says of each when it was allowed. */
+  async spend() {
+    const limiter = createLimiter({ quota: "600000/10min", store });
+    for (let call = 0; call < 300; call++) {
+      const { allowed } = await limiter.consume("shared");
+      if (allowed) writeSync(1, "+");
+      if (call % 50 === 49) await pause(10);
+    }
+    await store.close?.();
+    process.exit();
   },
   /** Takes places without end, renews some, gives most of them back. */
   async places() {
@@ -60,4 +79,5 @@ const tasks: Readonly<Record<string, () => Promise<void>>> = {
 };
 
 writeSync(1, "ready\n");
-await Promise.all(Array.from({ length: LINES }, () => tasks[task]!()));
+const lines = task === "rates" || task === "places" ? LINES : 1;
+await Promise.all(Array.from({ length: lines }, () => tasks[task]!()));
