@@ -4,13 +4,14 @@ import { type Awaitable, type Demand, mergeDemands, type Taken } from "../../lim
 import type { LeasedAccount, Portion } from "./account.ts";
 import type { Books } from "./books.ts";
 import type { Calls } from "./calls.ts";
-import { isLost } from "./losses.ts";
+import type { Losses } from "./losses.ts";
 import { type Moment, momentOf } from "./moment.ts";
 import type { Part, Spaces } from "./spaces.ts";
 
 export interface DecisionOptions {
   readonly spaces: Spaces;
   readonly calls: Calls;
+  readonly losses: Losses;
   readonly books: Books;
   readonly clock: Clock;
   /** How long "not blocked" is good for, in microseconds. */
@@ -32,11 +33,19 @@ interface Question {
   readonly changes: number;
 }
 
+/** When a question was asked and answered, in both times of this process, and what it says of a loss. */
+interface AnswerTimes {
+  readonly asked: Moment;
+  readonly sent: number;
+  readonly now: Moment;
+  readonly mark: Taken;
+}
+
 /**
  * Decisions about demands that may be refused: here and at once where everything that they need is in hand, else by one
  * call of the store, which decides about all that is missing, all or nothing.
  */
-export function decisions({ spaces, calls, books, clock, factLife, time }: DecisionOptions) {
+export function decisions({ spaces, calls, losses, books, clock, factLife, time }: DecisionOptions) {
   return function take(demands: readonly Demand[]): Awaitable<readonly Taken[]> {
     const merged = mergeDemands(demands);
     const once = merged.length === 1 ? merged : merged.filter((demand, i) => merged.indexOf(demand) === i);
@@ -145,8 +154,8 @@ export function decisions({ spaces, calls, books, clock, factLife, time }: Decis
     const portions = account.take(inHand);
     if (short === 0) return { part, portions, short, index: undefined, known, changes };
     const cost = account.isSlow ? short : account.want(short + account.waiting, now);
-    demands.push({ ...atStore, cost, least: short });
-    return { part, portions, short, index: demands.length - 1, known, changes };
+    demands.push({ ...atStore, cost, least: short }, { ledger: account.space.losses, key: demand.key, cost: 1 });
+    return { part, portions, short, index: demands.length - 2, known, changes };
   }
 
   function settle(
@@ -163,7 +172,7 @@ export function decisions({ spaces, calls, books, clock, factLife, time }: Decis
       if (part.account === undefined) return factOf(question, answer, asked, now);
       if (!isMet) part.account.undo(portions);
       if (answer === undefined) return takenOf(part, isMet ? portions : undefined, now);
-      return grantOf(question, part.account, answer, isMet, { asked, sent, now });
+      return grantOf(question, part.account, answer, isMet, { asked, sent, now, mark: answers[index! + 1]! });
     });
   }
 
@@ -183,13 +192,17 @@ export function decisions({ spaces, calls, books, clock, factLife, time }: Decis
     account: LeasedAccount,
     answer: Taken,
     isMet: boolean,
-    { asked, sent, now }: { readonly asked: Moment; readonly sent: number; readonly now: Moment },
+    { asked, sent, now, mark }: AnswerTimes,
   ): Taken {
     const { mirror, space } = account;
     const granted = isMet ? (answer.granted ?? short) : 0;
     // Units of a store that stands in for another are nobody's but the caller's.
     if (answer.degraded === true) return { ...answer, receipt: portions[0]?.lot.receipt ?? answer.receipt };
     account.isSlow = 2 * (now.elapsed - asked.elapsed) > space.life;
+    if (!mark.allowed) {
+      void losses.hear(account, now, mark.retryAfter);
+      return verdictOf(part, now, account.closedUntil);
+    }
     account.learn(answer, now);
     const isUnchanged = mirror.changes === changes;
     const isSuspect = isUnchanged && mirror.isContradicted(Math.min(known, mirror.units(time())), granted, answer);
@@ -197,7 +210,7 @@ export function decisions({ spaces, calls, books, clock, factLife, time }: Decis
       account.receive(granted, short, asked, now, answer);
       account.refusals.clear();
     }
-    if (isSuspect) void isLost({ account, calls, books, now, time });
+    if (isSuspect) void losses.suspect(account, now);
     if (isMet) mirror.add(granted, sent, answer);
     const receipt = portions[0]?.lot.receipt ?? answer.receipt;
     if (answer.allowed) return { ...takenOf(part, undefined, now), receipt: isMet ? receipt : 0 };

@@ -7,6 +7,7 @@ import { type Account, type Awaitable, type Demand, mergeDemands, type Store } f
 import { type Books, newBooks } from "./books.ts";
 import { Calls } from "./calls.ts";
 import { decisions } from "./decisions.ts";
+import { losses } from "./losses.ts";
 import { fasterThan } from "./mirror.ts";
 import { momentOf, sureOf } from "./moment.ts";
 import { settlements } from "./settlements.ts";
@@ -68,7 +69,8 @@ export function leased(store: Store, options: LeasedOptions = {}): LeasedStore {
   const house: House = { books, maxKeys, keys: 0, time: fasterThan(clock), wake };
   const spaces = new Spaces(lease, factLife, house);
   const calls = new Calls(store, books);
-  const decide = decisions({ spaces, calls, clock, factLife, time: house.time, books });
+  const lost = losses({ calls, books, time: house.time });
+  const decide = decisions({ spaces, calls, losses: lost, clock, factLife, time: house.time, books });
   const settle = settlements({ spaces, calls, clock, time: house.time });
   const answer = new Answer();
 

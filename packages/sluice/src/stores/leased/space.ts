@@ -34,6 +34,8 @@ export class LeasedSpace {
   readonly life: number;
   /** Where a reset leaves a mark, so that nobody takes it for a store that lost its state. */
   readonly resets: Ledger;
+  /** Where a process that has found such a loss leaves a mark, for others to see. */
+  readonly losses: Ledger;
   /** How long a charge can count at the store, in microseconds. */
   readonly memory: number;
   readonly #house: House;
@@ -47,6 +49,7 @@ export class LeasedSpace {
     this.terms = terms;
     this.grants = ledger(`${given.space}/granted`, terms.algorithm);
     this.resets = ledger(`${given.space}/reset`, block);
+    this.losses = ledger(`${given.space}/lost`, block);
     this.memory = step(terms.algorithm, undefined, 1, terms.algorithm.capacity, Mode.force).resetAfter;
     this.life = sureOf(terms.lease);
     this.#house = house;
