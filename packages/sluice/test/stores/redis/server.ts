@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -26,16 +26,20 @@ export interface RedisServer {
 export interface RedisServerOptions {
   /** More of its command line, as in `["--maxmemory", "5mb"]`. */
   readonly args?: readonly string[];
+  /** A file of its own, which a Sentinel needs because it writes there. */
+  readonly config?: string;
 }
 
 /** The shell says which process the server is, and kills it when its own input ends: with `stop`, or with the death of this process. */
 const WATCH = '"$@" >/dev/null 2>&1 & echo $!; cat >/dev/null; kill -9 $! 2>/dev/null; wait';
 
-export async function startRedis({ args = [] }: RedisServerOptions = {}): Promise<RedisServer> {
+export async function startRedis({ args = [], config }: RedisServerOptions = {}): Promise<RedisServer> {
   const dir = mkdtempSync(join(tmpdir(), "sluice-redis-"));
+  const place: Place = { dir, args, config: config === undefined ? [] : [join(dir, "redis.conf")] };
+  for (const file of place.config) writeFileSync(file, config!);
   const removeDir = () => rmSync(dir, { recursive: true, force: true });
   process.on("exit", removeDir);
-  let running = await startOnFreePort(dir, args);
+  let running = await startOnFreePort(place);
   const { port } = running;
   const end = async () => {
     running.shell.stdin?.end();
@@ -57,9 +61,17 @@ export async function startRedis({ args = [] }: RedisServerOptions = {}): Promis
     resume: () => process.kill(running.pid, "SIGCONT"),
     async restart() {
       await end();
-      running = await start(dir, port, args);
+      running = await start(place, port);
     },
   };
+}
+
+/** Where and how a server runs, each time it is started. */
+interface Place {
+  readonly dir: string;
+  readonly args: readonly string[];
+  /** Its own file, if it has one. */
+  readonly config: readonly string[];
 }
 
 interface Running {
@@ -68,19 +80,19 @@ interface Running {
   readonly port: number;
 }
 
-async function startOnFreePort(dir: string, args: readonly string[]): Promise<Running> {
+async function startOnFreePort(place: Place): Promise<Running> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await start(dir, await freePort(), args);
+      return await start(place, await freePort());
     } catch (error) {
       if (attempt === 5) throw error;
     }
   }
 }
 
-async function start(dir: string, port: number, args: readonly string[]): Promise<Running> {
+async function start({ dir, args, config }: Place, port: number): Promise<Running> {
   const options = ["--bind", "127.0.0.1", "--port", `${port}`, "--dir", dir, "--save", "", "--appendonly", "no"];
-  const command = [redisServer(), ...options, "--logfile", "redis.log", ...args];
+  const command = [redisServer(), ...config, ...options, "--logfile", "redis.log", ...args];
   const shell = spawn("/bin/sh", ["-c", WATCH, "sh", ...command], { stdio: ["pipe", "pipe", "ignore"] });
   shell.stdin.on("error", () => {});
   const [line] = await once(shell.stdout, "data");

@@ -44,7 +44,7 @@ export function overIoredis(client: Redis | Valkey): Opened {
 }
 
 /** What owners of a client do with its `error` events: without a listener the process would end. */
-function opened(
+export function opened(
   client: RedisClient & { on(event: string, listener: () => void): unknown },
   isReady: () => boolean,
   close: () => void,
