@@ -65,6 +65,7 @@ export function leased(store: Store, options: LeasedOptions = {}): LeasedStore {
   const books = newBooks();
   let cancel: (() => void) | undefined;
   let closed: Promise<void> | undefined;
+  let isClosed = false;
 
   const house: House = { books, maxKeys, keys: 0, time: fasterThan(clock), wake };
   const spaces = new Spaces(lease, factLife, house);
@@ -76,7 +77,7 @@ export function leased(store: Store, options: LeasedOptions = {}): LeasedStore {
 
   /** Unused units go back within half a lease after their deadline, of all accounts in one turn. */
   function wake(): void {
-    if (cancel !== undefined || closed !== undefined) return;
+    if (cancel !== undefined || isClosed) return;
     let life = lease;
     for (const space of spaces.all.values()) life = Math.min(life, space.life);
     cancel = clock.after(Math.max(1, life / 2000), tick, true);
@@ -93,15 +94,15 @@ export function leased(store: Store, options: LeasedOptions = {}): LeasedStore {
     if (isBusy) wake();
   }
 
-  function peek(demands: readonly Demand[], ahead: readonly number[] | undefined) {
+  function peek(demands: readonly Demand[], ahead: readonly number[]) {
     const now = momentOf(clock);
     const parts = mergeDemands(demands).map((demand) => spaces.part(demand, now));
-    const inHand = parts.map(({ account }) => (ahead === undefined && account?.available(now)) || 0);
+    const inHand = parts.map(({ account }) => (ahead.length === 0 && account?.available(now)) || 0);
     const asked = parts.map(({ atStore, demand: { cost } }, i) => ({
       ...atStore,
       cost: cost - Math.min(cost, inHand[i]!),
     }));
-    return chain(calls.take(asked, { mode: Mode.peek, ...(ahead !== undefined && { ahead }) }), (answers) =>
+    return chain(calls.take(asked, { mode: Mode.peek, ahead }), (answers) =>
       answers.map((one, i) => ({
         ...one,
         remaining: one.remaining + Math.max(0, inHand[i]! - Math.max(0, parts[i]!.demand.cost)),
@@ -125,6 +126,7 @@ export function leased(store: Store, options: LeasedOptions = {}): LeasedStore {
   }
 
   async function close(): Promise<void> {
+    isClosed = true;
     cancel?.();
     for (const space of spaces.all.values()) space.release();
     await Promise.all([...spaces.all.values()].map((space) => calls.handBack(space, Infinity)));
@@ -133,8 +135,8 @@ export function leased(store: Store, options: LeasedOptions = {}): LeasedStore {
 
   return {
     clock,
-    take(demands, { mode = Mode.take, ahead } = {}) {
-      if (closed !== undefined) return Promise.reject(new Error("The leased store is closed, and decides no more."));
+    take(demands, { mode = Mode.take, ahead = [] } = {}) {
+      if (isClosed) return Promise.reject(new Error("The leased store is closed, and decides no more."));
       if (mode === Mode.peek) return peek(demands, ahead);
       if (mode === Mode.force) return settle(demands);
       if (demands.every(({ cost }) => cost >= 0)) return decide(demands);

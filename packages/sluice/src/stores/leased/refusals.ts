@@ -22,8 +22,11 @@ export class Refusals {
    * @returns when to retry, in microseconds from now
    */
   add(cost: number, now: number, retryAfter: number, pace: number): number {
-    const wait = Math.max(Math.min(retryAfter, LONGEST), pace);
-    const refusal = { cost, until: now + wait, retryAt: now + Math.max(retryAfter, wait) };
+    const promised =
+      this.#known.find((one) => one.cost === cost && one.retryAt >= now + retryAfter)?.retryAt ?? Infinity;
+    // Whoever was told a moment before, and comes then, is not put off once more.
+    const until = Math.min(promised, now + Math.max(Math.min(retryAfter, LONGEST), pace));
+    const refusal = { cost, until, retryAt: Math.max(now + retryAfter, until) };
     this.#known = [refusal, ...this.#known.filter((one) => one.cost !== cost && one.retryAt > now)].slice(0, MOST);
     return refusal.retryAt - now;
   }
