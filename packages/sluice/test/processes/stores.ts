@@ -1,5 +1,4 @@
 import { DatabaseSync } from "node:sqlite";
-import { createClient } from "redis";
 import { decide, Mode, type State, type Store } from "../../src/index.ts";
 import { leased } from "../../src/stores/leased/leased.ts";
 import { redisStore } from "../../src/stores/redis/redis.ts";
@@ -23,10 +22,12 @@ const kinds: Readonly<Record<string, (place: string) => Store | Promise<Store>>>
 
 /** A process that was stopped has not lost its time budget by that: it is long. */
 async function overRedis(url: string): Promise<Store> {
-  const client = createClient({ url, disableOfflineQueue: true });
+  // Only where it is needed: processes are started all the time.
+  const { Redis } = await import("ioredis");
+  const client = new Redis(url, { autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0, lazyConnect: true });
   client.on("error", () => {});
   await client.connect();
-  return { ...redisStore({ client, timeoutMs: 5_000 }), close: () => client.destroy() };
+  return { ...redisStore({ client, timeoutMs: 5_000 }), close: () => client.disconnect() };
 }
 
 /** What many limiters do over a shared store: read, think, write. Others write meanwhile, so it admits too much. */

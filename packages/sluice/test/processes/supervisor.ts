@@ -52,7 +52,7 @@ export async function hammer(options: HammerOptions): Promise<HammerReport> {
       String(load.size),
       String(load.stretch),
     ];
-    return startWorker(args);
+    return startWorker(args, join(folder, "../compiled"));
   };
   const workers = Array.from({ length: count }, start);
   try {
@@ -89,8 +89,11 @@ export async function hammer(options: HammerOptions): Promise<HammerReport> {
   }
 }
 
-function startWorker(args: readonly string[]) {
-  const child = spawn(process.execPath, ["--no-warnings", WORKER, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+function startWorker(args: readonly string[], compiled: string) {
+  const child = spawn(process.execPath, ["--no-warnings", WORKER, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, NODE_COMPILE_CACHE: compiled },
+  });
   let complaint = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     complaint += text;

@@ -1,5 +1,6 @@
 // One of many processes that hammer the same keys. Started as: node worker.ts <task> <store> <log> <seed> <size> <stretch>
 import { writeSync } from "node:fs";
+import { flushCompileCache } from "node:module";
 import { createConcurrencyLimiter, createLimiter } from "../../src/index.ts";
 import { seeded } from "../algorithms/seeded.ts";
 import { callLog } from "./log.ts";
@@ -79,5 +80,7 @@ const tasks: Readonly<Record<string, () => Promise<void>>> = {
 };
 
 writeSync(1, "ready\n");
+// A process that is killed leaves nothing to those that come after it, unless it does so now.
+flushCompileCache();
 const lines = task === "rates" || task === "places" ? LINES : 1;
 await Promise.all(Array.from({ length: lines }, () => tasks[task]!()));
