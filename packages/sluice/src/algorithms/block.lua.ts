@@ -12,8 +12,8 @@ export const blockLua = `function(now)
   end
 
   function twin.apply(state, cost, force)
-    if force then
-      state.over, state.dirty = max(state.over, now + cost), true
+    if force and now + cost > state.over then
+      state.over, state.dirty = now + cost, true
     end
     local left = max(0, state.over - now)
     local allowed = force or cost <= 0 or left == 0

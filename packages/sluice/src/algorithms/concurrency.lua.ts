@@ -71,7 +71,7 @@ export const concurrencyLua = `function(now, carries, limit, lease)
     local freed, i = 0, 1
     while true do
       freed = freed + state[i + 2]
-      if freed >= excess then return state[i + 1] - now end
+      if freed >= excess or i + 3 > #state then return state[i + 1] - now end
       i = i + 3
     end
   end

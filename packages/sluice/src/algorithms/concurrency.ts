@@ -94,7 +94,8 @@ class Concurrency implements Algorithm {
     let freed = 0;
     for (let i = 0; ; i += FIELDS) {
       freed += leases[i + 2]!;
-      if (freed >= excess) return leases[i + 1]! - now;
+      // Sums of units that were forced beyond all reason are rounded: then it is the last lease.
+      if (freed >= excess || i + FIELDS >= leases.length) return leases[i + 1]! - now;
     }
   }
 }

@@ -193,15 +193,16 @@ export const slidingWindowLua = `function(now, carries, limit, period, granules)
   end
 
   function twin.apply(state, cost, force, receipt)
-    if state.isOpen and state.last > now then setBack(state) end
-    -- What has ended by these numbers may still count by others: it goes when something is written.
-    local before = carries and twin.copy(state)
+    local isFuture = state.isOpen and state.last > now
+    if isFuture then setBack(state) end
+    -- What has ended may still count by the numbers of others, or if the clock is set back: it goes when units come or go.
+    local before = (carries or isFuture) and twin.copy(state)
     local isWritten = false
     dropEnded(state)
     local allowed, retryAfter = true, 0
-    if cost > 0 and not force and state.sum + cost > limit then
+    if cost > 0 and not force and cost > limit - state.sum then
       allowed = false
-      retryAfter = waitFor(state, state.sum + cost - limit, cost)
+      retryAfter = waitFor(state, cost - (limit - state.sum), cost)
     end
     if allowed and cost > 0 then
       append(state, force and min(cost, 9007199254740991 - state.sum) or cost)

@@ -82,9 +82,9 @@ class SlidingWindow implements Algorithm {
     answer.allowed = true;
     answer.retryAfter = 0;
     answer.receipt = now;
-    if (cost > 0 && mode !== Mode.force && sum + cost > this.capacity) {
+    if (cost > 0 && mode !== Mode.force && cost > this.capacity - sum) {
       answer.allowed = false;
-      answer.retryAfter = this.#retryAfter(log, head, now, sum + cost - this.capacity, cost);
+      answer.retryAfter = this.#retryAfter(log, head, now, cost - (this.capacity - sum), cost);
       if (future && mode !== Mode.peek) setBack(log, head, now);
     } else if (mode !== Mode.peek) {
       if (future) setBack(log, head, now);

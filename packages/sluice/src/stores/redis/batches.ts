@@ -60,7 +60,10 @@ export function batches({ connection, names, timeoutMs, clock }: BatchesOptions)
   async function send(sent: Request): Promise<void> {
     try {
       let reply = await run(sent);
-      if (reply.peek() === Sign.needsWindows) reply = await run(request(sent.batch, reply.skipToTime()));
+      if (reply.peek() === Sign.needsWindows) {
+        reply.next();
+        reply = await run(request(sent.batch, reply.readTime()));
+      }
       deliver(sent, reply);
     } catch (error) {
       for (const { fail } of sent.batch) fail(error);

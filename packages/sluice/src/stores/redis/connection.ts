@@ -1,13 +1,13 @@
 import { assertNoResend } from "./resend.ts";
 import { script } from "./script.ts";
-import type { IoredisClient, NodeRedisClient, RedisClient, ScriptReply } from "./types.ts";
+import type { IoredisClient, NodeRedisClient, RedisClient } from "./types.ts";
 
 /** A client of any kind, as one thing to ask. */
 export interface Connection {
   /** Whether all keys of a call must be in one slot. */
   readonly isCluster: boolean;
   /** Runs the script, once. Where Redis does not know it (then nothing ran) it is sent whole. */
-  run(keys: readonly string[], request: string): Promise<ScriptReply>;
+  run(keys: readonly string[], request: string): Promise<unknown>;
 }
 
 /**
@@ -48,12 +48,12 @@ function overNodeRedis(client: NodeRedisClient): Connection {
   };
 }
 
-async function orWhole(reply: Promise<unknown>, sendWhole: () => Promise<unknown>): Promise<ScriptReply> {
+async function orWhole(reply: Promise<unknown>, sendWhole: () => Promise<unknown>): Promise<unknown> {
   try {
-    return (await reply) as ScriptReply;
+    return await reply;
   } catch (error) {
     if (!isReply(error, "NOSCRIPT")) throw error;
-    return (await sendWhole()) as ScriptReply;
+    return await sendWhole();
   }
 }
 

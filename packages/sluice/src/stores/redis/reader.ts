@@ -1,5 +1,3 @@
-import type { ScriptReply } from "./types.ts";
-
 /** A reply of the script, read from its beginning to its end. */
 export interface Reader {
   /** The time of the reply, in microseconds. */
@@ -7,28 +5,22 @@ export interface Reader {
   next(): number;
   /** What `next` will say. */
   peek(): number;
-  readTime(): void;
-  /** Skips a sign and reads the time after it. */
-  skipToTime(): number;
+  readTime(): number;
 }
 
-export function reader(reply: ScriptReply): Reader {
+export function reader(text: unknown): Reader {
+  const reply = JSON.parse(String(text)) as readonly number[];
   let at = 0;
   let now = 0;
-  const next = () => Number(reply[at++]);
-  const readTime = () => {
-    now = next() * 1_000_000 + next();
-  };
+  const next = () => reply[at++]!;
   return {
     get now() {
       return now;
     },
     next,
-    peek: () => Number(reply[at]),
-    readTime,
-    skipToTime() {
-      at++;
-      readTime();
+    peek: () => reply[at]!,
+    readTime() {
+      now = next();
       return now;
     },
   };

@@ -39,12 +39,13 @@ export const Sign = {
  * of integers: `count * 8 + isExtended * 4 + ask`, then for each demand the number of its key, its cost and, if
  * extended, its receipt and `least` or false.
  *
- * The reply begins with the time (seconds, microseconds). Per demand follow the units left, the waits until it
+ * The reply is a JSON list, for clients misread large integers of the protocol. It begins with the time. Per demand follow the units left, the waits until it
  * could pass (-1: never) and until it is as good as new, the receipt as a distance from now, and with `least` the
- * granted units. For what was read: how many cells, and the cells. All numbers are integers: Redis cuts off
- * decimals, and Lua writes large numbers with 14 digits only.
+ * granted units. For what was read: how many cells, and the cells. All numbers are
+ * integers, written by %d: by itself Lua writes 14 digits only.
  */
-const text = `local floor, ceil, max, min, huge = math.floor, math.ceil, math.max, math.min, math.huge
+const text = `local format = string.format
+local floor, ceil, max, min, huge = math.floor, math.ceil, math.max, math.min, math.huge
 local packBytes, unpackBytes = struct.pack, struct.unpack
 local twins = {
 ${Object.values(TWINS).join(",\n")}
@@ -55,12 +56,11 @@ if now == 0 then
   local time = redis.call('TIME')
   now = time[1] * 1000000 + time[2]
 end
-local seconds = floor(now / 1000000)
 for i, ledger in ipairs(ledgers) do
   local carries = ledger[2] == 1
   ledgers[i] = twins[ledger[1]](now, carries, unpack(ledger, 3))
   if ledgers[i] then ledgers[i].carries = carries end
-  if not ledgers[i] then return { ${Sign.needsWindows}, seconds, now - seconds * 1000000 } end
+  if not ledgers[i] then return format('[${Sign.needsWindows},%d]', now) end
 end
 
 local bytes, states, missing = {}, {}, {}
@@ -93,10 +93,9 @@ local function stateOf(key)
   return state
 end
 
-local reply = { seconds, now - seconds * 1000000 }
+local reply = { format('%d', now) }
 local function answer(remaining, retryAfter, resetAfter, receipt)
-  local n = #reply
-  reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = remaining, retryAfter, resetAfter, receipt - now
+  reply[#reply + 1] = format('%d,%d,%d,%d', remaining, retryAfter, resetAfter, receipt - now)
 end
 
 local function decideOne(force, key, cost, receipt)
@@ -131,7 +130,7 @@ local function decideAll(force, demands)
       step = stepOf(false, demand, 0)
     end
     answer(step.remaining, step.retryAfter, step.resetAfter, step.receipt)
-    if demand.least then reply[#reply + 1] = isMet and step.cost or 0 end
+    if demand.least then reply[#reply + 1] = format('%d', isMet and step.cost or 0) end
   end
 end
 
@@ -165,13 +164,13 @@ while at <= #asked do
         states[demand.key].dirty = true
       end
     elseif damaged then
-      reply[#reply + 1], reply[#reply + 2] = ${Sign.damaged}, damaged
+      reply[#reply + 1] = format('${Sign.damaged},%d', damaged)
     elseif ask == ${Ask.read} then
       for _, demand in ipairs(demands) do
         local state = stateOf(demand.key)
         local cells = twinOf(demand.key).encode(state) and twinOf(demand.key).cells(state) or {}
         reply[#reply + 1] = #cells
-        for _, cell in ipairs(cells) do reply[#reply + 1] = cell end
+        for _, cell in ipairs(cells) do reply[#reply + 1] = format('%d', cell) end
       end
     else
       decideAll(ask == 1, demands)
@@ -192,7 +191,7 @@ for key, state in pairs(states) do
     end
   end
 end
-return reply
+return '[' .. table.concat(reply, ',') .. ']'
 `;
 
 /** A script, and the name under which Redis remembers it. */

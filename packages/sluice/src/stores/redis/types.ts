@@ -1,6 +1,3 @@
-/** Numbers, or texts of numbers where a client was told so. */
-export type ScriptReply = readonly (number | string)[];
-
 /** A client of `ioredis` or `iovalkey`, as far as the store needs it: `Redis`, with Sentinels too, or `Cluster`. */
 export interface IoredisClient {
   evalsha(sha: string, keys: number, ...keysAndArguments: any[]): Promise<unknown>;

@@ -1,4 +1,5 @@
 import type { Decision } from "sluice";
+import { onTestFinished } from "vitest";
 
 /** One call: how it ended, and how long that took. */
 export interface Call {
@@ -66,6 +67,11 @@ export function traffic({ consume, perTurn = 2 }: TrafficOptions): Traffic {
       underWay.add(call);
     }
   }, EVERY_MS);
+
+  onTestFinished(() => {
+    clearInterval(asking);
+    clock.stop();
+  });
 
   return {
     calls,
