@@ -290,8 +290,8 @@ const unitRules: Record<string, (library: Library) => Promise<void>> = {
     const { held, returned } = top.store.stats();
     same(held, 0, "units in hand");
     insist(returned > 0, () => "nothing went back");
-    same(await drain(top.another()), 1000 - used, "units for others");
     same(top.clock.pending, 0, "timers");
+    same(await drain(top.another()), 1000 - used, "units for others");
   },
 
   async "keeps nothing of an answer that was made without the store"(library) {
