@@ -1,6 +1,7 @@
 import { Mode } from "../../algorithms/algorithm.ts";
 import { type Demand, mergeDemands, type Taken } from "../../limiter/store.ts";
 import type { Decisions } from "./decisions.ts";
+import { bySlot } from "./slot.ts";
 
 /**
  * All-or-nothing over several slots of a Cluster, which no script can reach at once.
@@ -16,16 +17,16 @@ export async function takeAcrossSlots(
   mode: Mode,
 ): Promise<readonly Taken[]> {
   const merged = mergeDemands(demands);
-  const bySlot = [...Map.groupBy(new Set(merged), slotOf)].sort(([a], [b]) => a - b);
+  const groups = [...bySlot([...new Set(merged)], slotOf)].sort(([a], [b]) => a - b).map(([, group]) => group);
   if (mode === Mode.take && demands.some(({ cost }) => cost > 0)) {
     const outlook = await peek(demands, {});
     const isRefused = (demand: Demand) => !outlook[merged.indexOf(demand)]!.allowed;
-    const refusing = bySlot.filter(([, group]) => group.some(isRefused));
-    await Promise.all(refusing.map(([, group]) => beRefused(take, group)));
+    const refusing = groups.filter((group) => group.some(isRefused));
+    await Promise.all(refusing.map((group) => beRefused(take, group)));
     if (refusing.length > 0) return outlook;
   }
   const answers = new Map<Demand, Taken>();
-  for (const [, group] of bySlot) {
+  for (const group of groups) {
     const taken = await take(group, mode).catch(async (error: unknown) => {
       await giveBack(take, answers).catch(() => {});
       throw error;

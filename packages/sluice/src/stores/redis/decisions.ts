@@ -3,6 +3,7 @@ import { type Account, type Demand, decide, mergeDemands, type Taken, type TakeO
 import type { Batches } from "./batches.ts";
 import type { Reader } from "./reader.ts";
 import { Ask } from "./script.ts";
+import { bySlot } from "./slot.ts";
 
 /** Decides about demands whose accounts are all in one slot. */
 export interface Decisions {
@@ -28,7 +29,7 @@ export function decisions(batches: Batches): Decisions {
 
     async peek(demands, options) {
       const distinct = [...new Set(mergeDemands(demands))];
-      const groups = [...Map.groupBy(distinct, batches.slotOf).values()];
+      const groups = [...bySlot(distinct, batches.slotOf).values()];
       const readings = await Promise.all(
         groups.map((group) =>
           batches.ask(Ask.read, group, (reply) => ({ now: reply.now, states: group.map(() => stateOf(reply)) })),
@@ -43,7 +44,7 @@ export function decisions(batches: Batches): Decisions {
     },
 
     async forget(accounts) {
-      const groups = Map.groupBy(accounts, batches.slotOf);
+      const groups = bySlot(accounts, batches.slotOf);
       await Promise.all([...groups.values()].map((group) => batches.ask(Ask.forget, group, () => undefined)));
     },
   };

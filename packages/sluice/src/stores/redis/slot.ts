@@ -13,3 +13,15 @@ const TABLE = Uint16Array.from({ length: 256 }, (_, byte) => {
   for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
   return crc;
 });
+
+/** Accounts by their slot, each group in the order given. */
+export function bySlot<T>(accounts: readonly T[], slot: (account: T) => number): Map<number, T[]> {
+  const groups = new Map<number, T[]>();
+  for (const account of accounts) {
+    const number = slot(account);
+    const group = groups.get(number);
+    if (group === undefined) groups.set(number, [account]);
+    else group.push(account);
+  }
+  return groups;
+}
