@@ -20,6 +20,10 @@ export const blockLua = `function(now)
     return allowed, 0, allowed and 0 or left, left, 0
   end
 
+  function twin.isOver(state)
+    return state.over <= now
+  end
+
   function twin.encode(state)
     if state.over <= now then return nil end
     return packBytes('>I7', state.over), state.over - now

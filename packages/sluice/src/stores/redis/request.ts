@@ -16,7 +16,7 @@ export interface Request {
 export type Requests = (waiting: readonly Pending[], wall?: number) => Request;
 
 /** More demands than this in one call would keep Redis busy for longer than others want to wait. */
-const MAX_DEMANDS = 64;
+const MAX_DEMANDS = 128;
 /**
  * How much longer than needed a key is kept, in milliseconds: when Redis has both the time and the keys, and when the
  * time comes from elsewhere and may differ.
