@@ -30,7 +30,7 @@ export class LeasedAccount {
   isSlow = false;
   /** No units are asked for before: the store has lost its state, and others have to tell it first. */
   closedUntil = 0;
-  /** Of the last grant that calls have used. */
+  /** Of the last grant that calls have used, and of which nothing is in hand: its units are all that a refund may mean. */
   lastReceipt: number | undefined;
   /** Units asked of this account since the last grant, in `askedAt`. */
   demanded = 0;
@@ -133,8 +133,10 @@ export class LeasedAccount {
     const { space } = this;
     space.books.granted += granted;
     space.books.used += used;
-    this.lastReceipt = answer.receipt;
-    if (granted === used) return;
+    if (granted === used) {
+      this.lastReceipt = answer.receipt;
+      return;
+    }
     const lot = new Lot(answer.receipt, granted - used, used, asked, space.lifeOf(answer.resetAfter));
     if (!lot.isAlive(now)) {
       this.#leave(lot);
@@ -218,7 +220,10 @@ export class LeasedAccount {
   #drop(isOver: (lot: Lot) => boolean): void {
     const over = this.#lots.filter(isOver);
     this.#lots = this.#lots.filter((lot) => !over.includes(lot));
-    for (const lot of over) this.#leave(lot);
+    for (const lot of over) {
+      if (lot.used > 0) this.lastReceipt = lot.receipt;
+      this.#leave(lot);
+    }
   }
 
   /** The lot is not used from here on. */
