@@ -44,7 +44,7 @@ export const Sign = {
  * granted units. For what was read: how many cells, and the cells. All numbers are
  * integers, written by %d: by itself Lua writes 14 digits only.
  */
-const text = `local format = string.format
+const text = `local format, call = string.format, redis.call
 local floor, ceil, max, min, huge = math.floor, math.ceil, math.max, math.min, math.huge
 local packBytes, unpackBytes = struct.pack, struct.unpack
 local twins = {
@@ -53,7 +53,7 @@ ${Object.values(TWINS).join(",\n")}
 
 local now, linger, ledgers, ledgerOf, asked = unpack(cjson.decode(ARGV[1]))
 if now == 0 then
-  local time = redis.call('TIME')
+  local time = call('TIME')
   now = time[1] * 1000000 + time[2]
 end
 for i, ledger in ipairs(ledgers) do
@@ -66,7 +66,7 @@ end
 local bytes, states, missing = {}, {}, {}
 for from = 1, #KEYS, 1000 do
   local to = min(from + 999, #KEYS)
-  local found = redis.call('MGET', unpack(KEYS, from, to))
+  local found = call('MGET', unpack(KEYS, from, to))
   for i = from, to do
     local value = found[i - from + 1]
     bytes[i] = value
@@ -77,8 +77,8 @@ end
 local isForeign = {}
 for from = 1, #missing, 1000 do
   local to = min(from + 999, #missing)
-  if redis.call('EXISTS', unpack(missing, from, to)) > 0 then
-    for i = from, to do isForeign[missing[i]] = redis.call('EXISTS', missing[i]) == 1 end
+  if call('EXISTS', unpack(missing, from, to)) > 0 then
+    for i = from, to do isForeign[missing[i]] = call('EXISTS', missing[i]) == 1 end
   end
 end
 
@@ -196,10 +196,10 @@ for key, state in pairs(states) do
     if value then
       local ttl = ceil(left / 1000) + linger
       -- Others may go on with this state under numbers by which it counts for longer.
-      if twinOf(key).carries then ttl = max(ttl, redis.call('PTTL', KEYS[key])) end
-      redis.call('SET', KEYS[key], value, 'PX', ttl)
+      if twinOf(key).carries then ttl = max(ttl, call('PTTL', KEYS[key])) end
+      call('SET', KEYS[key], value, 'PX', format('%d', ttl))
     elseif bytes[key] or isForeign[KEYS[key]] then
-      redis.call('DEL', KEYS[key])
+      call('DEL', KEYS[key])
     end
   end
 end
