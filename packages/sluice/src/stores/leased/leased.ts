@@ -151,12 +151,15 @@ export function leased(store: Store, options: LeasedOptions = {}): LeasedStore {
     shortcut(quota, blocks) {
       const space = spaces.space(quota);
       const facts = spaces.facts(blocks);
+      const now = { elapsed: 0, wall: 0 };
       return {
         take(key, cost) {
           const account = space?.accounts.get(key);
           if (account === undefined) return undefined;
-          const now = momentOf(clock);
-          if (facts.get(key)?.isFree(now, factLife) !== true || !account.decide(cost, now, answer)) return undefined;
+          now.elapsed = clock.elapsed();
+          now.wall = clock.wall();
+          if (account.fact?.isFree(now, factLife) !== true) account.fact = facts.get(key);
+          if (account.fact?.isFree(now, factLife) !== true || !account.decide(cost, now, answer)) return undefined;
           books.hits++;
           return answer;
         },

@@ -1,4 +1,4 @@
-import { type LeaseTerms, Mode, type State, step, type Verdict } from "../../algorithms/algorithm.ts";
+import { Answer, emptyState, type LeaseTerms, Mode, type Verdict } from "../../algorithms/algorithm.ts";
 import type { Clock } from "../../limiter/clock.ts";
 
 /**
@@ -21,6 +21,8 @@ export function fasterThan(clock: Clock): () => number {
   };
 }
 
+const answer = new Answer();
+
 /**
  * What this process alone has taken from the store for one key and not handed back.
  *
@@ -29,7 +31,7 @@ export function fasterThan(clock: Clock): () => number {
  */
 export class Mirror {
   readonly #terms: LeaseTerms;
-  #state: State | undefined;
+  #state: number[] | undefined;
   /** Of a window: its units, its receipt, and when it ends at the latest that is sure. */
   #units = 0;
   #window = 0;
@@ -46,14 +48,16 @@ export class Mirror {
     const { algorithm, endsWithWindow } = this.#terms;
     if (endsWithWindow) return time < this.#end ? this.#units : 0;
     if (this.#state === undefined) return 0;
-    return algorithm.capacity - step(algorithm, this.#state, time, 0, Mode.peek).remaining;
+    algorithm.apply(this.#state, 0, time, 0, Mode.peek, 0, answer);
+    return algorithm.capacity - answer.remaining;
   }
 
   add(units: number, time: number, { receipt, resetAfter }: Pick<Verdict, "receipt" | "resetAfter">): void {
     this.changes++;
     const { algorithm, endsWithWindow } = this.#terms;
     if (!endsWithWindow) {
-      this.#state = step(algorithm, this.#state, time, units, Mode.force).state;
+      this.#state ??= emptyState(algorithm);
+      algorithm.apply(this.#state, 0, time, units, Mode.force, 0, answer);
       return;
     }
     if (receipt !== this.#window || time >= this.#end) this.#units = 0;
@@ -65,9 +69,7 @@ export class Mirror {
   /** Before units are handed back to the store: it may forget them from now on. */
   takeOff(units: number, time: number): void {
     this.changes++;
-    if (this.#state !== undefined) {
-      this.#state = step(this.#terms.algorithm, this.#state, time, -units, Mode.force).state;
-    }
+    if (this.#state !== undefined) this.#terms.algorithm.apply(this.#state, 0, time, -units, Mode.force, 0, answer);
     this.#units = Math.max(0, this.#units - units);
   }
 
