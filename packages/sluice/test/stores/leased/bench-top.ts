@@ -106,3 +106,7 @@ export function conserved({ granted, used, returned, expired, held }: LeasedStat
     () => `${granted} granted, but ${JSON.stringify({ used, returned, expired, held })}`,
   );
 }
+
+/** Units that the store was handed back, over all calls. */
+export const handedBack = ({ calls }: BenchTop): number =>
+  calls.flat().reduce((sum, { cost }) => sum - Math.min(0, cost), 0);

@@ -16,6 +16,8 @@ export interface SimulationOptions {
   readonly trouble?: number;
   /** Moments at which the store loses everything. */
   readonly flushesMs?: readonly number[];
+  /** Moments at which every process is killed, and another starts in its place. */
+  readonly deploysMs?: readonly number[];
   /** Which part of the calls each process makes, by time. @default the same for all, always */
   readonly share?: (process: number, ms: number) => number;
   readonly costs?: readonly number[];
@@ -48,7 +50,7 @@ const CALM: Weather = { delay: 2_000, lostRequest: 0, lostReply: 0, twice: 0, la
 /** Processes that share one limit over a bad network, in virtual time: everything follows from the seed. */
 export async function simulate(library: typeof sluice, options: SimulationOptions): Promise<Run> {
   const { seed, quota, processes, forMs, rate, weather, trouble = 0, flushesMs = [], leaseMs = 1000 } = options;
-  const { share = () => 1 / processes, costs = [1], settled = 0 } = options;
+  const { share = () => 1 / processes, costs = [1], settled = 0, deploysMs = [] } = options;
   const random = seeded(seed);
   const here = world(random);
   const memory = () => library.memoryStore({ clock: here.trueClock });
@@ -153,6 +155,15 @@ export async function simulate(library: typeof sluice, options: SimulationOption
   for (let i = 0; i < processes; i++) {
     arrive(i);
     if (trouble > 0) disturb(i);
+  }
+  for (const ms of deploysMs) {
+    here.at(ms * 1000, () => {
+      here.faults.crash += processes;
+      for (const [i, one] of alive.entries()) {
+        end(one);
+        alive[i] = start();
+      }
+    });
   }
   for (const ms of flushesMs) {
     here.at(ms * 1000, () => {
