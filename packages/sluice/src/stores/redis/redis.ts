@@ -20,7 +20,8 @@ export interface RedisStoreOptions {
    *
    * - ioredis, iovalkey: `new Redis(url, { autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0, enableOfflineQueue: false })`.
    *   A `reconnectOnError` must not return 2 (nobody can check that).
-   * - their Cluster: `new Cluster(nodes, { retryDelayOnFailover: 0, enableOfflineQueue: false })`.
+   * - their Cluster: `new Cluster(nodes, { retryDelayOnFailover: 0, retryDelayOnClusterDown: 0, enableOfflineQueue: false })`.
+   *   Without the second, calls to a dead master are held back until they are late, and those to others suffer with them.
    * - node-redis: `createClient({ url, disableOfflineQueue: true })`. Without that it never sends a command twice either,
    *   but keeps new ones until there is a connection again.
    * - node-redis with Sentinels: `createSentinel({ maxCommandRediscovers: 0, … })`, and `allowResend: true` because that

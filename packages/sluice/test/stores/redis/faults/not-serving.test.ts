@@ -9,7 +9,7 @@ import { leavesNoTimers } from "./timers.ts";
 import { type Call, type Traffic, traffic } from "./traffic.ts";
 
 const LIMIT = 150;
-const OUTAGE_MS = 1_500;
+const OUTAGE_MS = 1_000;
 
 leavesNoTimers();
 

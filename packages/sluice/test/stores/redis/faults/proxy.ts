@@ -9,7 +9,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
  * - `lose`: the reply to a script call is lost, and the connection with it. The call has run.
  * - `shut`: connections are taken and ended at once.
  */
-export type ProxyMode = "pass" | "swallow" | "lose" | "shut";
+type ProxyMode = "pass" | "swallow" | "lose" | "shut";
 
 /** A way to Redis that can go wrong, and counts what comes by. */
 export interface FaultyWay {

@@ -23,7 +23,7 @@ export interface Traffic {
 }
 
 /** What callers saw, all in all. */
-export interface Seen {
+interface Seen {
   readonly calls: readonly Call[];
   count(outcome: string): number;
   /** Each once, in alphabetical order. */
@@ -121,7 +121,7 @@ function codeOf(reason: unknown): string {
 }
 
 /** A timer that fires later than this tells that the process did not run: the machine or the event loop was busy. */
-const LATE_MS = 4;
+const LATE_MS = 3;
 const TICK_MS = 2;
 
 /** Measures time in which this process could have answered: without the pauses that a busy machine makes. */
