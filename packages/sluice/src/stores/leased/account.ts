@@ -191,7 +191,8 @@ export class LeasedAccount {
     const goal = terms.isReturnable ? expected : SURE * (expected - Math.sqrt(expected));
     const most = Math.max(this.#left / 2, terms.perLease);
     this.#size = Math.max(1, need, Math.floor(Math.min(goal, most, 2 * this.#size)));
-    return Math.max(need, Math.min(this.#size, terms.algorithm.capacity));
+    const free = this.#left > terms.algorithm.capacity / 2 ? this.space.negligible : 0;
+    return Math.max(need, free, Math.min(this.#size, terms.algorithm.capacity));
   }
 
   /** Whether it may be forgotten. */

@@ -20,6 +20,8 @@ export interface House {
 /** Accounts looked at for each newcomer: more than one, so that idle ones leave faster than others come. */
 const SWEEP = 2;
 const SWEEP_WHEN_FULL = 32;
+/** So small a part of what flows back in a lease is not worth a call of the store: it is lost for one period. */
+const NEGLIGIBLE = 1 / 2000;
 /** Handed back at once, at most: the rest has time until the next turn. */
 const RETURNS = 1_000;
 
@@ -30,6 +32,8 @@ export class LeasedSpace {
   readonly grants: Ledger;
   readonly terms: LeaseTerms;
   readonly accounts = new Map<string, LeasedAccount>();
+  /** So few units are neither counted closely nor handed back. */
+  readonly negligible: number;
   /** How long granted units are used at most, in microseconds of this process. */
   readonly life: number;
   /** Where a reset leaves a mark, so that nobody takes it for a store that lost its state. */
@@ -51,6 +55,7 @@ export class LeasedSpace {
     this.resets = ledger(`${given.space}/reset`, block);
     this.losses = ledger(`${given.space}/lost`, block);
     this.memory = step(terms.algorithm, undefined, 1, terms.algorithm.capacity, Mode.force).resetAfter;
+    this.negligible = Math.floor(terms.perLease * NEGLIGIBLE);
     this.life = sureOf(terms.lease);
     this.#house = house;
   }
@@ -86,7 +91,7 @@ export class LeasedSpace {
   /** Units that nobody will use: to be handed back, if that is sound. */
   leave({ key, mirror }: LeasedAccount, units: number, receipt: number): void {
     const { books, terms } = this;
-    if (!terms.isReturnable) {
+    if (!terms.isReturnable || units <= this.negligible) {
       books.expired += units;
       return;
     }
