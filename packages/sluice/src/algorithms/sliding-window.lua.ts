@@ -59,7 +59,7 @@ export const slidingWindowLua = `function(now, carries, limit, period, granules)
     return at == #log + 1
   end
 
-  local twin = {}
+  local twin = { life = period }
 
   function twin.decode(bytes)
     if not bytes then return { isOpen = false, sum = 0, log = '', at = 1 } end

@@ -23,7 +23,7 @@ export const tokenBucketLua = `function(now, carries, drain, unit, burst)
   end
 
   local formats = { [11] = '>I7I4', [14] = '>I7I7', [21] = '>I7I7I7' }
-  local twin = {}
+  local twin = { life = ceil(depth / drain) }
 
   function twin.decode(bytes)
     if not bytes then return { debt = 0, time = 0 } end

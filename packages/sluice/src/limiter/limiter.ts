@@ -2,7 +2,7 @@ import { Mode, type Verdict } from "../algorithms/algorithm.ts";
 import { block } from "../algorithms/block.ts";
 import { shown, wholeNumber } from "../algorithms/numbers.ts";
 import { systemClock } from "./clock.ts";
-import { bindingOf, type Decision } from "./decision.ts";
+import { bindingOf, type Decision, decisionOf } from "./decision.ts";
 import { milliseconds } from "./duration.ts";
 import { RateLimitError } from "./errors.ts";
 import { announcer, type DecisionListener } from "./events.ts";
@@ -12,6 +12,7 @@ import { chain, type Reply, replyOf, type StoreFor, type Timing } from "./reply.
 import { type Claim, decisionsOf, type Reservation, reserve } from "./reservation.ts";
 import {
   type Account,
+  type Express,
   isSync,
   type Line,
   ledger,
@@ -110,6 +111,8 @@ class QuotaLimiter implements Limiter<Timing> {
   readonly #blockLine: Line | undefined;
   /** The same, over a store that decides most calls in this process. */
   readonly #shortcut: Shortcut | undefined;
+  /** The same, over a store that has to ask somebody. */
+  readonly #express: Express | undefined;
   readonly #quotaName: string;
   readonly #limit: number;
 
@@ -129,6 +132,7 @@ class QuotaLimiter implements Limiter<Timing> {
       if (isPlain) this.#line = store.line(this.#ledgers[0]!);
     } else if (isPlain) {
       this.#shortcut = store.shortcut?.(this.#ledgers[0]!, this.#blocks);
+      this.#express = store.express?.(this.#ledgers[0]!, this.#blocks);
     }
   }
 
@@ -143,8 +147,17 @@ class QuotaLimiter implements Limiter<Timing> {
       const verdict = this.#shortcut.take(key, cost);
       if (verdict !== undefined) return Promise.resolve(this.#decisionOf(verdict));
     }
+    if (this.#express !== undefined && typeof key === "string" && key.length > 0 && cost >= 0) {
+      if (!Number.isSafeInteger(cost)) throw badCost(cost);
+      return this.#express.take(key, cost, this.#decided);
+    }
     return chain(this.reserve(key, cost), ({ decision }) => decision);
   }
+
+  readonly #decided = (verdict: Verdict, blocked?: Verdict): Decision =>
+    blocked === undefined
+      ? this.#decisionOf(verdict)
+      : bindingOf([this.#decisionOf(verdict), decisionOf(BLOCK, blocked)]);
 
   /** For one quota, as short as it can be. */
   #decisionOf({ allowed, remaining, retryAfter, resetAfter }: Verdict): Decision {

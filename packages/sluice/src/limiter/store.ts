@@ -100,6 +100,14 @@ export interface Store {
   readonly clock?: Clock;
   /** The shortest way to decisions about one account of `quota` whose key is not blocked in `block`. */
   shortcut?(quota: Ledger, block: Ledger): Shortcut;
+  /** The same for a store that has to ask somebody: one promise, and no lists. Undefined where there is no such way. */
+  express?(quota: Ledger, block: Ledger): Express | undefined;
+}
+
+/** Asks about one account of a quota whose key may be blocked. */
+export interface Express {
+  /** @param decided makes the answer of what was said about the quota, and about the block if the key is blocked */
+  take<T>(key: string, cost: number, decided: (quota: Verdict, block?: Verdict) => T): Promise<T>;
 }
 
 /** Decides at once where nobody has to be asked. */

@@ -40,7 +40,15 @@ export type Timed<S extends Store> = S extends SyncStore ? S : Store;
  * @throws RangeError for a time that cannot be.
  */
 export function timeout<S extends Store>(store: S, options: number | TimeoutOptions = {}): Timed<S> {
-  const { timeoutMs = 50, breakAfter = 5 } = typeof options === "number" ? { timeoutMs: options } : options;
+  const call = timedCalls(store.clock ?? systemClock, typeof options === "number" ? { timeoutMs: options } : options);
+  return (isSync(store) ? store : timed(store, call)) as Timed<S>;
+}
+
+/** Makes calls that end in time, unless they are not made at all because others failed. */
+export type TimedCalls = <T>(send: () => Awaitable<T>) => Promise<T>;
+
+/** What {@link timeout} does, for calls of any kind. */
+export function timedCalls(clock: Clock, { timeoutMs = 50, breakAfter = 5 }: TimeoutOptions): TimedCalls {
   if (!(typeof timeoutMs === "number" && timeoutMs > 0 && timeoutMs < 2 ** 31)) {
     throw new RangeError(
       `timeoutMs must be a number of milliseconds above 0, such as 50, but it is ${shown(timeoutMs)}.`,
@@ -51,16 +59,10 @@ export function timeout<S extends Store>(store: S, options: number | TimeoutOpti
       `breakAfter must be a number of failures from 1, or Infinity, but it is ${shown(breakAfter)}.`,
     );
   }
-  if (isSync(store)) return store as Timed<S>;
-  return timed(store, timeoutMs, breakAfter) as Timed<S>;
-}
-
-function timed(store: Store, timeoutMs: number, breakAfter: number): Store {
-  const { clock = systemClock } = store;
   const gate = breaker({ clock, breakAfter });
   const line = deadlines(clock, timeoutMs);
 
-  async function call<T>(send: () => Awaitable<T>): Promise<T> {
+  return async (send) => {
     const report = gate.enter();
     try {
       const answer = send();
@@ -71,10 +73,12 @@ function timed(store: Store, timeoutMs: number, breakAfter: number): Store {
       report(isCallersFault(error) ? "aborted" : "failed", error);
       throw error;
     }
-  }
+  };
+}
 
+function timed(store: Store, call: TimedCalls): Store {
   return {
-    ...(store.clock && { clock }),
+    ...(store.clock && { clock: store.clock }),
     take: (demands, takeOptions) => call(() => store.take(demands, takeOptions)),
     forget: (accounts) => call(() => store.forget(accounts)),
     ...(store.shortcut && { shortcut: (quota, block) => store.shortcut!(quota, block) }),
@@ -92,7 +96,7 @@ interface Pending {
 /** A timer that is later than this, in microseconds, tells of an event loop that was busy. */
 const LATE = 5_000;
 /** How long answers may then take to be read. In milliseconds. */
-const GRACE_MS = 10;
+const GRACE_MS = 5;
 
 /** The calls that are under way. All have the same time, so those that came first are due first: one timer is enough. */
 function deadlines(clock: Clock, timeoutMs: number) {

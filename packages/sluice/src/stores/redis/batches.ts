@@ -1,12 +1,16 @@
 import { type Clock, systemClock } from "../../limiter/clock.ts";
-import type { Account, Demand } from "../../limiter/store.ts";
+import type { Account, Demand, Ledger, Taken } from "../../limiter/store.ts";
+import { timedCalls } from "../timeout.ts";
 import { type Connection, isReply } from "./connection.ts";
 import { RedisKeyError, RedisStoreError } from "./errors.ts";
 import type { KeyNames } from "./key-names.ts";
+import { deliverTakes } from "./plain-reply.ts";
+import { demandsOf, PendingTake, type PlainTake, plainRequest } from "./plain-take.ts";
 import { type Reader, reader } from "./reader.ts";
 import { type Request, requests } from "./request.ts";
-import { type Ask, Sign } from "./script.ts";
+import { Ask, type Script, Sign, script } from "./script.ts";
 import { slotOf } from "./slot.ts";
+import { takenOf } from "./taken.ts";
 
 /** Decisions that are asked for in one turn of the event loop go to Redis as one call: per slot, where there are slots. */
 export interface Batches {
@@ -16,6 +20,12 @@ export interface Batches {
    * @param read takes the answers to these demands, and no more, from the reply
    */
   ask<T>(ask: Ask, demands: readonly (Account & Partial<Demand>)[], read: (reply: Reader) => T): Promise<T>;
+  /**
+   * Ask for units of one quota. Without `blocked` the key is not blocked.
+   *
+   * @param decided must not keep what it is told
+   */
+  take<T>(take: PlainTake, decided: (quota: Taken, blocked?: Taken) => T): Promise<T>;
   /** The slot of an account: 0 for all where there are no slots. */
   slotOf(account: Account): number;
 }
@@ -23,7 +33,7 @@ export interface Batches {
 export interface BatchesOptions {
   readonly connection: Connection;
   readonly names: KeyNames;
-  /** Until when a call that has not run may be sent again. In milliseconds. */
+  /** Until when there must be an answer, and a call that has not run may be sent again. In milliseconds. */
   readonly timeoutMs: number;
   /** Instead of the time of Redis. */
   readonly clock?: Clock | undefined;
@@ -37,44 +47,76 @@ export interface Pending {
   fail(error: unknown): void;
 }
 
+/** More takes than this in one call would keep Redis busy for longer than others want to wait. */
+const MAX_TAKES = 128;
 /** How long a slot that is being moved is left alone. In milliseconds. */
 const TRY_AGAIN_MS = 5;
+/** After one key was seen to be blocked all are looked at for so long, in microseconds. */
+const LOOK_AT_ALL = 1_000_000;
 
 export function batches({ connection, names, timeoutMs, clock }: BatchesOptions): Batches {
-  const request = requests(names, clock);
-  const waiting = new Map<number, Pending[]>();
+  const request = requests({ names, clock, hasMarkers: !connection.isCluster });
+  const call = timedCalls(clock ?? systemClock, { timeoutMs });
+  const waiting = new Map<number, (Pending | PendingTake)[]>();
   const slot = connection.isCluster ? (account: Account) => slotOf(names.of(account)) : () => 0;
+  let lookAtAllUntil = connection.isCluster ? Infinity : -Infinity;
 
   function flush(): void {
     const groups = [...waiting.values()];
     waiting.clear();
     for (const group of groups) {
-      for (let rest: readonly Pending[] = group; rest.length > 0; ) {
-        const sent = request(rest);
-        void send(sent);
-        rest = rest.slice(sent.batch.length);
-      }
+      const ledgers = group.every(isTake) ? byLedger(group) : undefined;
+      if (ledgers === undefined)
+        for (const sent of requestsOf(group.map(inFull))) send(sent.batch, () => decideAll(sent));
+      else
+        for (const takes of ledgers.values()) for (const batch of batchesOf(takes)) send(batch, () => takeAll(batch));
     }
   }
 
-  async function send(sent: Request): Promise<void> {
-    try {
-      let reply = await run(sent);
-      if (reply.peek() === Sign.needsWindows) {
-        reply.next();
-        reply = await run(request(sent.batch, reply.readTime()));
-      }
-      deliver(sent, reply);
-    } catch (error) {
-      for (const { fail } of sent.batch) fail(error);
+  function* requestsOf(group: readonly Pending[]): Generator<Request> {
+    for (let rest = group; rest.length > 0; ) {
+      const sent = request(rest);
+      yield sent;
+      rest = rest.slice(sent.batch.length);
     }
   }
 
-  async function run({ keys, text }: Request): Promise<Reader> {
+  function send(batch: readonly { fail(error: unknown): void }[], work: () => Promise<void>): void {
+    call(work).then(undefined, (error: unknown) => {
+      for (const { fail } of batch) fail(error);
+    });
+  }
+
+  async function decideAll(sent: Request): Promise<void> {
+    let reply = reader(await run(script, sent.keys, [sent.text]));
+    if (reply.peek() === Sign.needsWindows) {
+      reply.next();
+      const again = request(sent.batch, reply.readTime());
+      reply = reader(await run(script, again.keys, [again.text]));
+    }
+    deliver(sent, reply);
+  }
+
+  async function takeAll(batch: readonly PendingTake[]): Promise<void> {
+    const { terms } = batch[0]!.take;
+    const now = clock?.wall() ?? 0;
+    const isGuarded = systemClock.elapsed() < lookAtAllUntil;
+    const sent = plainRequest(batch, names, now, isGuarded);
+    const reply = (await run(terms.script, sent.keys, sent.args)) as readonly unknown[];
+    if (Number(reply[0]) < 0) {
+      lookAtAllUntil = systemClock.elapsed() + LOOK_AT_ALL;
+      return takeAll(batch);
+    }
+    const left = deliverTakes(sent, reply);
+    if (left.length === 0) return;
+    await Promise.all([...requestsOf(left.map(inFull))].map(decideAll));
+  }
+
+  async function run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
     const due = systemClock.elapsed() + timeoutMs * 1000;
     for (;;) {
       try {
-        return reader(await connection.run(keys, text));
+        return await connection.run(script, keys, args);
       } catch (cause) {
         // The keys of a slot that is being moved are in two places: the script has not run.
         if (!isReply(cause, "TRYAGAIN") || systemClock.elapsed() > due) throw failed(cause);
@@ -83,18 +125,64 @@ export function batches({ connection, names, timeoutMs, clock }: BatchesOptions)
     }
   }
 
+  function join(ledger: Ledger, key: string, pending: Pending | PendingTake<any>): void {
+    if (waiting.size === 0) atEndOfTurn(flush);
+    const group = connection.isCluster ? slot({ ledger, key }) : 0;
+    const others = waiting.get(group);
+    if (others === undefined) waiting.set(group, [pending]);
+    else others.push(pending);
+  }
+
   return {
     ask: (ask, demands, read) =>
       new Promise((resolve, fail) => {
-        if (waiting.size === 0) atEndOfTurn(flush);
-        const group = slot(demands[0]!);
-        const pending = { ask, demands, answer: (reply: Reader) => resolve(read(reply)), fail };
-        const others = waiting.get(group);
-        if (others === undefined) waiting.set(group, [pending]);
-        else others.push(pending);
+        const { ledger, key } = demands[0]!;
+        join(ledger, key, { ask, demands, answer: (reply: Reader) => resolve(read(reply)), fail });
+      }),
+    take: (take, decided) =>
+      new Promise((resolve, fail) => {
+        join(take.quota, take.key, new PendingTake(take, decided, resolve, fail));
       }),
     slotOf: slot,
   };
+}
+
+const isTake = (pending: Pending | PendingTake): pending is PendingTake => pending instanceof PendingTake;
+
+function* batchesOf(takes: readonly PendingTake[]): Generator<readonly PendingTake[]> {
+  for (let from = 0; from < takes.length; from += MAX_TAKES) yield takes.slice(from, from + MAX_TAKES);
+}
+
+/**
+ * Takes by their quota, in the order in which they were asked for. Undefined when some of one quota look at other blocks
+ * than others do: apart from each other they would lose their order.
+ */
+function byLedger(group: readonly PendingTake[]): Map<string, PendingTake[]> | undefined {
+  const ledgers = new Map<string, PendingTake[]>();
+  let last: Ledger | undefined;
+  let takes: PendingTake[] = [];
+  for (const pending of group) {
+    const { quota, blocks } = pending.take;
+    if (quota !== last) {
+      last = quota;
+      takes = ledgers.get(quota.space) ?? [];
+      ledgers.set(quota.space, takes);
+    }
+    if (takes.length > 0 && takes[0]!.take.blocks?.space !== blocks?.space) return undefined;
+    takes.push(pending);
+  }
+  return ledgers;
+}
+
+/** For the script of everything. */
+function inFull(pending: Pending | PendingTake): Pending {
+  if (!isTake(pending)) return pending;
+  const demands = demandsOf(pending.take);
+  const answer = (reply: Reader) => {
+    const [quota, blocked] = demands.map((demand) => takenOf(reply, demand));
+    pending.settle(quota!, blocked);
+  };
+  return { ask: Ask.take, demands, answer, fail: pending.fail };
 }
 
 function deliver({ batch, keys }: Request, reply: Reader): void {

@@ -1,13 +1,13 @@
 import { assertNoResend } from "./resend.ts";
-import { script } from "./script.ts";
+import type { Script } from "./script.ts";
 import type { IoredisClient, NodeRedisClient, RedisClient } from "./types.ts";
 
 /** A client of any kind, as one thing to ask. */
 export interface Connection {
   /** Whether all keys of a call must be in one slot. */
   readonly isCluster: boolean;
-  /** Runs the script, once. Where Redis does not know it (then nothing ran) it is sent whole. */
-  run(keys: readonly string[], request: string): Promise<unknown>;
+  /** Runs a script, once. Where Redis does not know it (then nothing ran) it is sent whole. */
+  run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown>;
 }
 
 /**
@@ -31,9 +31,9 @@ export function connection(client: RedisClient, allowResend: boolean): Connectio
 function overIoredis(client: IoredisClient): Connection {
   return {
     isCluster: client.isCluster === true,
-    run: (keys, request) =>
-      orWhole(client.evalsha(script.sha, keys.length, ...keys, request), () =>
-        client.eval(script.text, keys.length, ...keys, request),
+    run: (script, keys, args) =>
+      orWhole(client.evalsha(script.sha, keys.length, ...keys, ...args), () =>
+        client.eval(script.text, keys.length, ...keys, ...args),
       ),
   };
 }
@@ -41,8 +41,8 @@ function overIoredis(client: IoredisClient): Connection {
 function overNodeRedis(client: NodeRedisClient): Connection {
   return {
     isCluster: "masters" in client,
-    run(keys, request) {
-      const options = { keys: keys as string[], arguments: [request] };
+    run(script, keys, args) {
+      const options = { keys: keys as string[], arguments: args as string[] };
       return orWhole(client.evalSha(script.sha, options), () => client.eval(script.text, options));
     },
   };

@@ -4,6 +4,7 @@ import type { Batches } from "./batches.ts";
 import type { Reader } from "./reader.ts";
 import { Ask } from "./script.ts";
 import { bySlot } from "./slot.ts";
+import { takenOf } from "./taken.ts";
 
 /** Decides about demands whose accounts are all in one slot. */
 export interface Decisions {
@@ -48,16 +49,6 @@ export function decisions(batches: Batches): Decisions {
       await Promise.all([...groups.values()].map((group) => batches.ask(Ask.forget, group, () => undefined)));
     },
   };
-}
-
-function takenOf(reply: Reader, { least }: Demand): Taken {
-  const remaining = reply.next();
-  const wait = reply.next();
-  const resetAfter = reply.next();
-  const receipt = reply.next() + reply.now;
-  const retryAfter = wait < 0 ? Infinity : wait;
-  const taken = { allowed: wait === 0, remaining, retryAfter, resetAfter, receipt };
-  return least === undefined ? taken : { ...taken, granted: reply.next() };
 }
 
 function stateOf(reply: Reader): State | undefined {

@@ -11,6 +11,8 @@ export interface KeyNamesOptions {
 /** What accounts are called in Redis. */
 export interface KeyNames {
   of(account: Account): string;
+  /** The key that is there while any key of a ledger of blocks is blocked. */
+  marker(blocks: Ledger): string;
 }
 
 /** Short, printable ASCII that is not a hash, and without the braces that mean something to Redis Cluster. */
@@ -40,6 +42,7 @@ export function keyNames({ prefix, hashTag }: KeyNamesOptions): KeyNames {
       if (hashTag === undefined) return `${prefix}{${plain(key)}}${idOf(ledger)}`;
       return `${prefix}{${plain(hashTag(key))}}${idOf(ledger)}:${plain(key)}`;
     },
+    marker: (blocks) => `${prefix}blocks:${idOf(blocks)}`,
   };
 }
 

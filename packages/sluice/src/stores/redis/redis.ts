@@ -1,13 +1,15 @@
 import { Mode } from "../../algorithms/algorithm.ts";
 import type { Clock } from "../../limiter/clock.ts";
-import type { Account, Demand, Store, Taken, TakeOptions } from "../../limiter/store.ts";
-import { timeout } from "../timeout.ts";
+import type { Account, Demand, Ledger, Store, Taken, TakeOptions } from "../../limiter/store.ts";
 import { takeAcrossSlots } from "./across-slots.ts";
 import { batches } from "./batches.ts";
 import { connection } from "./connection.ts";
 import { decisions } from "./decisions.ts";
 import { keyNames } from "./key-names.ts";
 import { assertKnown } from "./ledger-terms.ts";
+import { type PlainTerms, plainTerms } from "./plain-script.ts";
+import { NOT_BLOCKED, plainTakeOf } from "./plain-take.ts";
+import { lingerMs } from "./request.ts";
 import type { RedisClient } from "./types.ts";
 
 export { RedisKeyError, RedisStoreError } from "./errors.ts";
@@ -85,6 +87,16 @@ export function redisStore(options: RedisStoreOptions): RedisStore {
   const decide = decisions(calls);
   let isClosed = false;
 
+  const known = new WeakMap<Ledger, PlainTerms | null>();
+  const plainTermsOf = (ledger: Ledger): PlainTerms | undefined => {
+    let terms = known.get(ledger);
+    if (terms === undefined) {
+      terms = plainTerms(ledger, lingerMs(clock), clock === undefined) ?? null;
+      known.set(ledger, terms);
+    }
+    return terms ?? undefined;
+  };
+
   const open = <T>(work: () => Promise<T>): Promise<T> =>
     isClosed ? Promise.reject(new TypeError("The Redis store is closed, and decides no more.")) : work();
 
@@ -93,18 +105,40 @@ export function redisStore(options: RedisStoreOptions): RedisStore {
     for (const { ledger } of demands) assertKnown(ledger);
     if (demands.length === 0) return Promise.resolve([]);
     if (mode === Mode.peek || ahead.length > 0) return decide.peek(demands, takeOptions);
+    const plain = mode === Mode.take ? plainTakeOf(demands, plainTermsOf) : undefined;
+    if (plain !== undefined) {
+      return calls.take(plain, (quota, blocked = NOT_BLOCKED) =>
+        demands.length === 1 ? [{ ...quota }] : [{ ...quota }, { ...blocked }],
+      );
+    }
     const slot = calls.slotOf(demands[0]!);
     const isOneSlot = demands.length === 1 || demands.every((demand) => calls.slotOf(demand) === slot);
     return isOneSlot ? decide.take(demands, mode) : takeAcrossSlots(decide, demands, calls.slotOf, mode);
   };
 
-  const store: RedisStore = {
+  return {
     ...(clock && { clock }),
     take: async (demands, takeOptions = {}) => open(() => takeAll(demands, takeOptions)),
     forget: async (accounts) => open(() => decide.forget(accounts)),
+    express(quota, blocks) {
+      const terms = plainTermsOf(quota);
+      if (terms === undefined) return undefined;
+      return {
+        take(key, cost, decided) {
+          if (cost > 0) return open(() => calls.take({ terms, quota, blocks, key, cost, least: undefined }, decided));
+          const demands = [
+            { ledger: quota, key, cost },
+            { ledger: blocks, key, cost: 1 },
+          ];
+          return open(async () => {
+            const [taken, blocked] = await takeAll(demands, {});
+            return decided(taken!, blocked);
+          });
+        },
+      };
+    },
     async close() {
       isClosed = true;
     },
   };
-  return timeout(store, timeoutMs) as RedisStore;
 }

@@ -1,8 +1,10 @@
+import { block } from "../../algorithms/block.ts";
 import { type Clock, systemClock } from "../../limiter/clock.ts";
 import type { Account, Demand, Ledger } from "../../limiter/store.ts";
 import type { Pending } from "./batches.ts";
 import type { KeyNames } from "./key-names.ts";
 import { type LedgerTerms, ledgerTerms } from "./ledger-terms.ts";
+import { Ask } from "./script.ts";
 
 /** What is sent to Redis for a batch of decisions. */
 export interface Request {
@@ -10,6 +12,13 @@ export interface Request {
   readonly keys: readonly string[];
   /** JSON, as the script explains it. */
   readonly text: string;
+}
+
+export interface RequestsOptions {
+  readonly names: KeyNames;
+  readonly clock?: Clock | undefined;
+  /** Whether blocks leave a marker for those who do not look at each: not where a marker would be in another slot. */
+  readonly hasMarkers: boolean;
 }
 
 /** Writes a request for as many of the decisions as fit into one, from the first on: one at least. */
@@ -24,8 +33,10 @@ const MAX_DEMANDS = 128;
 const LINGER_MS = 1_000;
 const LINGER_FOREIGN_MS = 60_000;
 
+export const lingerMs = (clock: Clock | undefined): number => (clock === undefined ? LINGER_MS : LINGER_FOREIGN_MS);
+
 /** @returns what writes requests; `wall` is the time about which windows of the calendar are told. */
-export function requests(names: KeyNames, clock?: Clock): Requests {
+export function requests({ names, clock, hasMarkers }: RequestsOptions): Requests {
   const terms = new WeakMap<Ledger, LedgerTerms>();
   const termsOf = (ledger: Ledger, wall: number): string => {
     let known = terms.get(ledger);
@@ -43,6 +54,7 @@ export function requests(names: KeyNames, clock?: Clock): Requests {
     const ledgers = new Map<string, number>();
     const ledgerOf: number[] = [];
     const asked: (number | false)[] = [];
+    const blocking = new Set<Ledger>();
     let count = 0;
     let demandCount = 0;
 
@@ -83,12 +95,16 @@ export function requests(names: KeyNames, clock?: Clock): Requests {
         break;
       }
       count++;
+      if (hasMarkers && ask === Ask.force) {
+        for (const { ledger } of demands) if (ledger.algorithm === block) blocking.add(ledger);
+      }
     }
-    const linger = clock === undefined ? LINGER_MS : LINGER_FOREIGN_MS;
+    const markers = [...blocking].flatMap((ledger) => [numberOfLedger(ledger), keys.push(names.marker(ledger))]);
+    const told = [...ledgers.keys()].join(",");
     return {
       batch: waiting.slice(0, count),
       keys,
-      text: `[${now},${linger},[${[...ledgers.keys()].join(",")}],[${ledgerOf.join(",")}],[${asked.join(",")}]]`,
+      text: `[${now},${lingerMs(clock)},[${told}],[${ledgerOf.join(",")}],[${asked.join(",")}],[${markers.join(",")}]]`,
     };
   };
 }

@@ -37,7 +37,8 @@ export const Sign = {
  * Redis; how much longer than needed a key is kept, in milliseconds; the ledgers, each with the number of its
  * algorithm, whether it carries (1 or 0) and what its twin is made of; the number of the ledger of each key; and the decisions as one list
  * of integers: `count * 8 + isExtended * 4 + ask`, then for each demand the number of its key, its cost and, if
- * extended, its receipt and `least` or false.
+ * extended, its receipt and `least` or false. Sixth, for ledgers of blocks that others know of by a marker: the number of
+ * the ledger, and the number of the key that is there while any of its keys is blocked.
  *
  * The reply is a JSON list, for clients misread large integers of the protocol. It begins with the time. Per demand follow the units left, the waits until it
  * could pass (-1: never) and until it is as good as new, the receipt as a distance from now, and with `least` the
@@ -51,7 +52,7 @@ local twins = {
 ${Object.values(TWINS).join(",\n")}
 }
 
-local now, linger, ledgers, ledgerOf, asked = unpack(cjson.decode(ARGV[1]))
+local now, linger, ledgers, ledgerOf, asked, markers = unpack(cjson.decode(ARGV[1]))
 if now == 0 then
   local time = call('TIME')
   now = time[1] * 1000000 + time[2]
@@ -194,10 +195,18 @@ for key, state in pairs(states) do
   if state and state.dirty then
     local value, left = twinOf(key).encode(state)
     if value then
-      local ttl = ceil(left / 1000) + linger
+      -- Plain takes move the end of a key once in a quarter of what it may live, and count on twice as much.
+      local life = twinOf(key).life or 0
+      local ttl = ceil((max(left, life) + 2 * ceil(life / 4)) / 1000) + linger
       -- Others may go on with this state under numbers by which it counts for longer.
       if twinOf(key).carries then ttl = max(ttl, call('PTTL', KEYS[key])) end
       call('SET', KEYS[key], value, 'PX', format('%d', ttl))
+      for i = 1, #markers, 2 do
+        if markers[i] == ledgerOf[key] then
+          local name = KEYS[markers[i + 1]]
+          call('SET', name, '1', 'PX', format('%d', max(ttl, call('PTTL', name))))
+        end
+      end
     elseif bytes[key] or isForeign[KEYS[key]] then
       call('DEL', KEYS[key])
     end
@@ -207,4 +216,11 @@ return '[' .. table.concat(reply, ',') .. ']'
 `;
 
 /** A script, and the name under which Redis remembers it. */
-export const script = { text, sha: createHash("sha1").update(text).digest("hex") } as const;
+export interface Script {
+  readonly text: string;
+  readonly sha: string;
+}
+
+export const scriptOf = (text: string): Script => ({ text, sha: createHash("sha1").update(text).digest("hex") });
+
+export const script = scriptOf(text);

@@ -80,11 +80,17 @@ describe("keys", () => {
     await store.take([demand(perMinute(3), "window")]);
     await store.take([demand(tokenBucket({ limit: 1, periodMs: 1_000, burst: 90 }), "bucket", 80)]);
     await store.take([demand(fixedWindow({ limit: 9, periodMs: 90_000 }), "fixed")]);
-    for (const [key, least] of Object.entries({ window: 60_000, bucket: 80_000, fixed: 90_000 })) {
+    // Windows and buckets, which are charged most often, are kept for half as long again: see `plain-script.ts`.
+    const lives = [
+      ["window", 60_000, 90_000],
+      ["bucket", 90_000, 135_000],
+      ["fixed", 90_000, 90_000],
+    ] as const;
+    for (const [key, least, most] of lives) {
       const [name] = await client.keys(`ttl:{${key}}*`);
       const ttl = await client.pttl(name!);
       expect(ttl).toBeGreaterThan(least - 5_000);
-      expect(ttl).toBeLessThanOrEqual(least + 1_000);
+      expect(ttl).toBeLessThanOrEqual(most + 1_000);
     }
   });
 

@@ -1,0 +1,128 @@
+import type { Verdict } from "../../algorithms/algorithm.ts";
+import { block } from "../../algorithms/block.ts";
+import type { Demand, Ledger, Taken } from "../../limiter/store.ts";
+import type { KeyNames } from "./key-names.ts";
+import type { PlainTerms } from "./plain-script.ts";
+
+/** Units of one quota for one key, which may be blocked: what nearly all calls are. */
+export interface PlainTake {
+  readonly terms: PlainTerms;
+  readonly quota: Ledger;
+  readonly blocks: Ledger | undefined;
+  readonly key: string;
+  readonly cost: number;
+  readonly least: number | undefined;
+}
+
+/** A plain take that waits to be sent, and to be answered. */
+export class PendingTake<T = unknown> {
+  readonly take: PlainTake;
+  readonly fail: (error: unknown) => void;
+  readonly #decided: (quota: Taken, blocked?: Taken) => T;
+  readonly #resolve: (value: T) => void;
+
+  /** @param decided must not keep what it is told: the next answer is written into the same record */
+  constructor(
+    take: PlainTake,
+    decided: (quota: Taken, blocked?: Taken) => T,
+    resolve: (value: T) => void,
+    fail: (error: unknown) => void,
+  ) {
+    this.take = take;
+    this.fail = fail;
+    this.#decided = decided;
+    this.#resolve = resolve;
+  }
+
+  /** @param blocked is told where somebody looked: otherwise the key is not blocked */
+  settle(quota: Taken, blocked?: Taken): void {
+    this.#resolve(this.#decided(quota, blocked));
+  }
+}
+
+/** What the script is sent. */
+export interface PlainRequest {
+  readonly keys: readonly string[];
+  readonly args: readonly string[];
+  /** The takes in the order of the reply. */
+  readonly order: readonly PendingTake[];
+  /** Whether costs were given, and so the reply has the granted units. */
+  readonly hasCosts: boolean;
+}
+
+export const NOT_BLOCKED: Verdict = { allowed: true, remaining: 0, retryAfter: 0, resetAfter: 0, receipt: 0 };
+
+/** Demands as a plain take, if they are one. */
+export function plainTakeOf(
+  demands: readonly Demand[],
+  termsOf: (ledger: Ledger) => PlainTerms | undefined,
+): PlainTake | undefined {
+  const [quota, blocked] = demands;
+  if (quota === undefined || demands.length > 2 || !(quota.cost > 0) || (quota.receipt ?? 0) !== 0) return undefined;
+  if (blocked !== undefined && !(isBlock(blocked) && blocked.key === quota.key)) return undefined;
+  if (quota.least !== undefined && !(quota.least > 0)) return undefined;
+  const terms = termsOf(quota.ledger);
+  if (terms === undefined) return undefined;
+  const { ledger, key, cost, least } = quota;
+  return { terms, quota: ledger, blocks: blocked?.ledger, key, cost, least };
+}
+
+const isBlock = ({ ledger, cost, receipt, least }: Demand): boolean =>
+  ledger.algorithm === block && cost > 0 && receipt === undefined && least === undefined;
+
+/** The same in the words of the script of everything. */
+export function demandsOf({ quota, blocks, key, cost, least }: PlainTake): readonly Demand[] {
+  const demand = { ledger: quota, key, cost, ...(least !== undefined && { least }) };
+  return blocks === undefined ? [demand] : [demand, { ledger: blocks, key, cost: 1 }];
+}
+
+/**
+ * Writes a request for takes of one ledger.
+ *
+ * @param isGuarded names the block of each key, instead of the one key that is there while any is blocked
+ */
+export function plainRequest(
+  takes: readonly PendingTake[],
+  names: KeyNames,
+  now: number,
+  isGuarded: boolean,
+): PlainRequest {
+  const { terms, quota, blocks } = takes[0]!.take;
+  const keys = takes.map(({ take: { key } }) => names.of({ ledger: quota, key }));
+  const isSimple =
+    takes.every(({ take: { cost, least } }) => cost === 1 && least === undefined) && new Set(keys).size === keys.length;
+  const groups = isSimple ? [] : byName(takes, keys);
+  const order = isSimple ? takes : groups.flat();
+  const firsts = isSimple ? takes : groups.map(([first]) => first!);
+  const distinct = isSimple ? keys : [...new Set(keys)];
+  const guards =
+    blocks === undefined
+      ? []
+      : isGuarded
+        ? firsts.map(({ take: { key } }) => names.of({ ledger: blocks, key }))
+        : [names.marker(blocks)];
+  const tail = isSimple ? "" : `[${groups.map(tailOf).join(",")}]`;
+  return {
+    keys: distinct.concat(guards),
+    args: [String(now), String(distinct.length), isGuarded ? "1" : "0", tail, ...terms.terms],
+    order,
+    hasCosts: !isSimple,
+  };
+}
+
+/** Takes of the same account together, in the order in which the accounts were named first. */
+function byName(takes: readonly PendingTake[], names: readonly string[]): PendingTake[][] {
+  const groups = new Map<string, PendingTake[]>();
+  for (const [i, pending] of takes.entries()) {
+    const group = groups.get(names[i]!);
+    if (group === undefined) groups.set(names[i]!, [pending]);
+    else group.push(pending);
+  }
+  return [...groups.values()];
+}
+
+function tailOf(group: readonly PendingTake[]): string {
+  let text = String(group.length);
+  for (const { take } of group) text += `,${take.cost},${take.least ?? take.cost}`;
+  return text;
+}
