@@ -12,7 +12,7 @@ local ttl, slack, oldest, _ = ARGV[16], tonumber(ARGV[17]), now - period, nil
 for i = 1, n do
   local value, count, begin, isDirty = values[i], 1, r, false
   local isOpen, last, first, closed, units, sum, log, at = false, 0, 0, 0, 0, 0, '', 1
-  local isPlain, isKept = not (isGuarded and values[n + i]), false
+  local isPlain, isKept = not (isGuarded and isBlocked(i)), false
   if value then
     isPlain = isPlain and #value >= header and byte(value) == 1 and (#value - header) % entryBytes == 0
     if isPlain then

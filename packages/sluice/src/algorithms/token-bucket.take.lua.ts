@@ -5,7 +5,7 @@ local depth, longest = burst * unit, floor(4503599627370496 / drain)
 
 for i = 1, n do
   local value, count, begin, isDirty, debt = values[i], 1, r, false, 0
-  local isPlain, isKept = not (isGuarded and values[n + i]), false
+  local isPlain, isKept = not (isGuarded and isBlocked(i)), false
   if value then
     local size, time = #value, 0
     if size == 11 or size == 14 then

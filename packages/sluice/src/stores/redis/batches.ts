@@ -1,11 +1,11 @@
 import { type Clock, systemClock } from "../../limiter/clock.ts";
-import type { Account, Demand, Ledger, Taken } from "../../limiter/store.ts";
+import type { Account, Demand, Ledger } from "../../limiter/store.ts";
 import { timedCalls } from "../timeout.ts";
 import { type Connection, isReply } from "./connection.ts";
 import { RedisKeyError, RedisStoreError } from "./errors.ts";
 import type { KeyNames } from "./key-names.ts";
 import { deliverTakes } from "./plain-reply.ts";
-import { demandsOf, PendingTake, type PlainTake, plainRequest } from "./plain-take.ts";
+import { type Decided, demandsOf, haveSameBlocks, PendingTake, type PlainTake, plainRequest } from "./plain-take.ts";
 import { type Reader, reader } from "./reader.ts";
 import { type Request, requests } from "./request.ts";
 import { Ask, type Script, Sign, script } from "./script.ts";
@@ -20,12 +20,8 @@ export interface Batches {
    * @param read takes the answers to these demands, and no more, from the reply
    */
   ask<T>(ask: Ask, demands: readonly (Account & Partial<Demand>)[], read: (reply: Reader) => T): Promise<T>;
-  /**
-   * Ask for units of one quota. Without `blocked` the key is not blocked.
-   *
-   * @param decided must not keep what it is told
-   */
-  take<T>(take: PlainTake, decided: (quota: Taken, blocked?: Taken) => T): Promise<T>;
+  /** Ask for units of one quota. */
+  take<T>(take: PlainTake, decided: Decided<T>): Promise<T>;
   /** The slot of an account: 0 for all where there are no slots. */
   slotOf(account: Account): number;
 }
@@ -65,11 +61,9 @@ export function batches({ connection, names, timeoutMs, clock }: BatchesOptions)
     const groups = [...waiting.values()];
     waiting.clear();
     for (const group of groups) {
-      const ledgers = group.every(isTake) ? byLedger(group) : undefined;
-      if (ledgers === undefined)
-        for (const sent of requestsOf(group.map(inFull))) send(sent.batch, () => decideAll(sent));
-      else
-        for (const takes of ledgers.values()) for (const batch of batchesOf(takes)) send(batch, () => takeAll(batch));
+      const { plain, others } = sorted(group);
+      for (const takes of plain) for (const batch of batchesOf(takes)) send(batch, () => takeAll(batch));
+      for (const sent of requestsOf(others)) send(sent.batch, () => decideAll(sent));
     }
   }
 
@@ -153,25 +147,25 @@ function* batchesOf(takes: readonly PendingTake[]): Generator<readonly PendingTa
   for (let from = 0; from < takes.length; from += MAX_TAKES) yield takes.slice(from, from + MAX_TAKES);
 }
 
-/**
- * Takes by their quota, in the order in which they were asked for. Undefined when some of one quota look at other blocks
- * than others do: apart from each other they would lose their order.
- */
-function byLedger(group: readonly PendingTake[]): Map<string, PendingTake[]> | undefined {
-  const ledgers = new Map<string, PendingTake[]>();
-  let last: Ledger | undefined;
-  let takes: PendingTake[] = [];
+/** Takes for the short script, by their quota, and everything else. What is asked about one key stays together, in its order. */
+function sorted(group: readonly (Pending | PendingTake)[]): { plain: PendingTake[][]; others: Pending[] } {
+  const plain = new Map<string, PendingTake[]>();
+  const others: Pending[] = [];
+  const busy = new Set(group.flatMap((pending) => (isTake(pending) ? [] : pending.demands.map(({ key }) => key))));
   for (const pending of group) {
-    const { quota, blocks } = pending.take;
-    if (quota !== last) {
-      last = quota;
-      takes = ledgers.get(quota.space) ?? [];
-      ledgers.set(quota.space, takes);
+    if (!isTake(pending)) others.push(pending);
+    else if (busy.has(pending.take.key)) others.push(inFull(pending));
+    else {
+      const { space } = pending.take.quota;
+      const takes = plain.get(space);
+      if (takes === undefined) plain.set(space, [pending]);
+      else takes.push(pending);
     }
-    if (takes.length > 0 && takes[0]!.take.blocks?.space !== blocks?.space) return undefined;
-    takes.push(pending);
   }
-  return ledgers;
+  const lists = [...plain.values()];
+  const isAlike = (takes: PendingTake[]) => takes.every(({ take }) => haveSameBlocks(take, takes[0]!.take));
+  if (lists.every(isAlike)) return { plain: lists, others };
+  return { plain: [], others: group.map(inFull) };
 }
 
 /** For the script of everything. */
@@ -179,8 +173,8 @@ function inFull(pending: Pending | PendingTake): Pending {
   if (!isTake(pending)) return pending;
   const demands = demandsOf(pending.take);
   const answer = (reply: Reader) => {
-    const [quota, blocked] = demands.map((demand) => takenOf(reply, demand));
-    pending.settle(quota!, blocked);
+    const [quota, ...blocks] = demands.map((demand) => takenOf(reply, demand));
+    pending.settle(quota!, blocks);
   };
   return { ask: Ask.take, demands, answer, fail: pending.fail };
 }

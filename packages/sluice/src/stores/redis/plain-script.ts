@@ -7,9 +7,9 @@ import { type Script, scriptOf } from "./script.ts";
  * What nearly all calls are, as a short script: units of one quota, for keys that are not blocked. The script of
  * everything does the same, but takes longer to begin and to look things up.
  *
- * KEYS are the names of `n` accounts, each once, then either one key that is there while any key is blocked, or for
- * each account the name of its block. ARGV is the time in microseconds, or 0 for that of Redis; `n`; 1 when there is a
- * block for each account; a JSON list with, for each account, how many calls there are, and the cost and the least
+ * KEYS are the names of `n` accounts, each once, then for each ledger of blocks either one key that is there while any of
+ * its keys is blocked, or `n` names, of the block of each account. ARGV is the time in microseconds, or 0 for that of
+ * Redis; `n`; 1 when there is a block for each account; a JSON list with, for each account, how many calls there are, and the cost and the least
  * of each, or nothing when each account has one call of one unit; and the terms of the algorithm.
  *
  * The reply is the time, and per call that passes the units left, for a bucket the wait until it is as good as new, and
@@ -22,13 +22,22 @@ local sub, byte, format = string.sub, string.byte, string.format
 local floor, ceil, max, min, huge = math.floor, math.ceil, math.max, math.min, math.huge
 local now, n, isGuarded, tail, t = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == '1', nil, 1
 local values = call('MGET', unpack(KEYS))
-if not isGuarded and values[n + 1] then return { -1 } end
+for k = n + 1, isGuarded and n or #KEYS do
+  if values[k] then return { -1 } end
+end
 if ARGV[4] ~= '' then tail = cjson.decode(ARGV[4]) end
 if now == 0 then
   local time = call('TIME')
   now = time[1] * 1000000 + time[2]
 end
 local reply, r = { now }, 1
+
+local function isBlocked(i)
+  for k = n + i, #KEYS, n do
+    if values[k] then return true end
+  end
+  return false
+end
 
 -- MGET says nothing about keys that hold something else than a string: those are not written.
 local function write(i, bytes, ttl)

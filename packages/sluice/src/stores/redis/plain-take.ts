@@ -4,39 +4,35 @@ import type { Demand, Ledger, Taken } from "../../limiter/store.ts";
 import type { KeyNames } from "./key-names.ts";
 import type { PlainTerms } from "./plain-script.ts";
 
-/** Units of one quota for one key, which may be blocked: what nearly all calls are. */
+/** Units of one quota for one key, which may be blocked, for one reason or several: what nearly all calls are. */
 export interface PlainTake {
   readonly terms: PlainTerms;
   readonly quota: Ledger;
-  readonly blocks: Ledger | undefined;
+  readonly blocks: readonly Ledger[];
   readonly key: string;
   readonly cost: number;
   readonly least: number | undefined;
 }
 
+/** Makes an answer. Where it is told nothing of blocks there are none. It must not keep the record that it is told. */
+export type Decided<T> = (quota: Taken, blocks?: readonly Taken[]) => T;
+
 /** A plain take that waits to be sent, and to be answered. */
 export class PendingTake<T = unknown> {
   readonly take: PlainTake;
   readonly fail: (error: unknown) => void;
-  readonly #decided: (quota: Taken, blocked?: Taken) => T;
+  readonly #decided: Decided<T>;
   readonly #resolve: (value: T) => void;
 
-  /** @param decided must not keep what it is told: the next answer is written into the same record */
-  constructor(
-    take: PlainTake,
-    decided: (quota: Taken, blocked?: Taken) => T,
-    resolve: (value: T) => void,
-    fail: (error: unknown) => void,
-  ) {
+  constructor(take: PlainTake, decided: Decided<T>, resolve: (value: T) => void, fail: (error: unknown) => void) {
     this.take = take;
     this.fail = fail;
     this.#decided = decided;
     this.#resolve = resolve;
   }
 
-  /** @param blocked is told where somebody looked: otherwise the key is not blocked */
-  settle(quota: Taken, blocked?: Taken): void {
-    this.#resolve(this.#decided(quota, blocked));
+  settle(quota: Taken, blocks?: readonly Taken[]): void {
+    this.#resolve(this.#decided(quota, blocks));
   }
 }
 
@@ -57,14 +53,14 @@ export function plainTakeOf(
   demands: readonly Demand[],
   termsOf: (ledger: Ledger) => PlainTerms | undefined,
 ): PlainTake | undefined {
-  const [quota, blocked] = demands;
-  if (quota === undefined || demands.length > 2 || !(quota.cost > 0) || (quota.receipt ?? 0) !== 0) return undefined;
-  if (blocked !== undefined && !(isBlock(blocked) && blocked.key === quota.key)) return undefined;
+  const [quota, ...blocks] = demands;
+  if (quota === undefined || !(quota.cost > 0) || (quota.receipt ?? 0) !== 0) return undefined;
+  if (blocks.some((demand) => !isBlock(demand) || demand.key !== quota.key)) return undefined;
   if (quota.least !== undefined && !(quota.least > 0)) return undefined;
   const terms = termsOf(quota.ledger);
   if (terms === undefined) return undefined;
   const { ledger, key, cost, least } = quota;
-  return { terms, quota: ledger, blocks: blocked?.ledger, key, cost, least };
+  return { terms, quota: ledger, blocks: blocks.map((demand) => demand.ledger), key, cost, least };
 }
 
 const isBlock = ({ ledger, cost, receipt, least }: Demand): boolean =>
@@ -73,7 +69,7 @@ const isBlock = ({ ledger, cost, receipt, least }: Demand): boolean =>
 /** The same in the words of the script of everything. */
 export function demandsOf({ quota, blocks, key, cost, least }: PlainTake): readonly Demand[] {
   const demand = { ledger: quota, key, cost, ...(least !== undefined && { least }) };
-  return blocks === undefined ? [demand] : [demand, { ledger: blocks, key, cost: 1 }];
+  return [demand, ...blocks.map((ledger) => ({ ledger, key, cost: 1 }))];
 }
 
 /**
@@ -95,12 +91,9 @@ export function plainRequest(
   const order = isSimple ? takes : groups.flat();
   const firsts = isSimple ? takes : groups.map(([first]) => first!);
   const distinct = isSimple ? keys : [...new Set(keys)];
-  const guards =
-    blocks === undefined
-      ? []
-      : isGuarded
-        ? firsts.map(({ take: { key } }) => names.of({ ledger: blocks, key }))
-        : [names.marker(blocks)];
+  const guards = blocks.flatMap((ledger) =>
+    isGuarded ? firsts.map(({ take: { key } }) => names.of({ ledger, key })) : [names.marker(ledger)],
+  );
   const tail = isSimple ? "" : `[${groups.map(tailOf).join(",")}]`;
   return {
     keys: distinct.concat(guards),
@@ -125,4 +118,9 @@ function tailOf(group: readonly PendingTake[]): string {
   let text = String(group.length);
   for (const { take } of group) text += `,${take.cost},${take.least ?? take.cost}`;
   return text;
+}
+
+/** Whether two takes look at the same blocks. */
+export function haveSameBlocks({ blocks: a }: PlainTake, { blocks: b }: PlainTake): boolean {
+  return a === b || (a.length === b.length && a.every(({ space }, i) => space === b[i]!.space));
 }

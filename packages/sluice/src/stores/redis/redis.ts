@@ -107,9 +107,7 @@ export function redisStore(options: RedisStoreOptions): RedisStore {
     if (mode === Mode.peek || ahead.length > 0) return decide.peek(demands, takeOptions);
     const plain = mode === Mode.take ? plainTakeOf(demands, plainTermsOf) : undefined;
     if (plain !== undefined) {
-      return calls.take(plain, (quota, blocked = NOT_BLOCKED) =>
-        demands.length === 1 ? [{ ...quota }] : [{ ...quota }, { ...blocked }],
-      );
+      return calls.take(plain, (quota, blocks = plain.blocks.map(() => NOT_BLOCKED)) => [{ ...quota }, ...blocks]);
     }
     const slot = calls.slotOf(demands[0]!);
     const isOneSlot = demands.length === 1 || demands.every((demand) => calls.slotOf(demand) === slot);
@@ -123,9 +121,13 @@ export function redisStore(options: RedisStoreOptions): RedisStore {
     express(quota, blocks) {
       const terms = plainTermsOf(quota);
       if (terms === undefined) return undefined;
+      const blockLedgers = [blocks];
       return {
         take(key, cost, decided) {
-          if (cost > 0) return open(() => calls.take({ terms, quota, blocks, key, cost, least: undefined }, decided));
+          if (cost > 0) {
+            const take = { terms, quota, blocks: blockLedgers, key, cost, least: undefined };
+            return open(() => calls.take(take, (taken, told) => decided(taken, told?.[0])));
+          }
           const demands = [
             { ledger: quota, key, cost },
             { ledger: blocks, key, cost: 1 },

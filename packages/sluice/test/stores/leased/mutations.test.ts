@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { rolldown } from "rolldown";
-import { afterAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Library } from "./bench-top.ts";
 import { type Mutation, mutations } from "./mutations.ts";
 import { rules } from "./rules.ts";
@@ -43,6 +43,19 @@ async function killer(library: Library): Promise<string | undefined> {
   }
   return undefined;
 }
+
+/** A defect may well leave a rejection to nobody: that is the defect's, and no failure of this test. */
+let listeners: NodeJS.UnhandledRejectionListener[] = [];
+const ignore = () => {};
+beforeAll(() => {
+  listeners = process.listeners("unhandledRejection");
+  process.removeAllListeners("unhandledRejection").on("unhandledRejection", ignore);
+});
+afterAll(async () => {
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off("unhandledRejection", ignore);
+  for (const listener of listeners) process.on("unhandledRejection", listener);
+});
 
 it.each(mutations)(
   "finds out when $name",
