@@ -1,12 +1,14 @@
 import type { DecisionResults } from "./decisions/suite.ts";
 import type { HeapResults } from "./heap/suite.ts";
 import type { HttpResults } from "./http/suite.ts";
+import type { StoreResults } from "./stores/suite.ts";
 
 /** What all parts found. */
 export interface Figures {
   readonly decisions: DecisionResults;
   readonly heap: HeapResults;
   readonly http: HttpResults;
+  readonly stores: StoreResults;
 }
 
 /** Something that is to be true of the figures: at most `bound`. */
@@ -24,8 +26,8 @@ const ADDED_TO_BARE = 2.5 / 12.6;
 
 export const isMet = ({ found, bound }: Goal): boolean => found <= bound;
 
-export function goals({ decisions, heap, http }: Figures): readonly Goal[] {
-  return [...decisionGoals(decisions), ...heapGoals(heap), ...httpGoals(http)];
+export function goals({ decisions, heap, http, stores }: Figures): readonly Goal[] {
+  return [...decisionGoals(decisions), ...heapGoals(heap), ...httpGoals(http), ...storeGoals(stores)];
 }
 
 function decisionGoals(results: DecisionResults): readonly Goal[] {
@@ -79,3 +81,37 @@ function httpGoals(results: HttpResults): readonly Goal[] {
 /** A refusal that is cheaper than serving adds nothing, whatever the neighbour's does. */
 const addedWhenRefused = (ours: number, peers: number): number =>
   ours <= 0 ? 0 : peers <= 0 ? Infinity : ours / peers;
+
+/** "At least so many times the speed" is "at most so much of the time". */
+function storeGoals({ checks, overload, file, bytes }: StoreResults): readonly Goal[] {
+  const slower = (scene: string, name: "sluice, exact" | "sluice, leased") =>
+    1 / (checks[scene]?.[name]?.speed ?? Number.NaN);
+  const cpu = (scene: string) => checks[scene]?.["sluice, exact"]?.cpu ?? Number.NaN;
+  return [
+    {
+      what: "Redis, 1 at a time: time, × rate-limiter-flexible",
+      found: slower("1 at a time", "sluice, exact"),
+      bound: NOISE,
+    },
+    ...["50 at a time", "500 at a time"].flatMap((scene) => [
+      { what: `Redis, ${scene}: time, × rate-limiter-flexible`, found: slower(scene, "sluice, exact"), bound: 1 / 2.5 },
+      { what: `Redis, ${scene}: client CPU, × rate-limiter-flexible`, found: cpu(scene), bound: 1 / 4 },
+    ]),
+    ...["500 at a time", "50 at a time, one hot key"].map((scene) => ({
+      what: `leased, ${scene}: time, × rate-limiter-flexible`,
+      found: slower(scene, "sluice, leased"),
+      bound: 1 / 20,
+    })),
+    { what: "leased, 3 × overload: store calls per check", found: overload.callsPerCheck, bound: 0.01 },
+    { what: "leased, 3 × overload: share of the limit that is not used", found: 1 - overload.usedShare, bound: 0.01 },
+    { what: "leased, 3 × overload: share of the limit in one period", found: overload.usedShare, bound: 1 },
+    {
+      what: "SQLite, 4 processes: time leased × plain",
+      found: file.plain.perSecond / file.leased.perSecond,
+      bound: 1 / 10,
+    },
+    { what: "SQLite, 4 processes, leased: stalls at p99.9 in ms", found: file.leased.stallMs, bound: 20 },
+    { what: "Redis: bytes per key of a token bucket", found: bytes["token bucket"], bound: 100 },
+    { what: "Redis: bytes per key of a large sliding window", found: bytes["sliding window of 10000"], bound: 700 },
+  ];
+}

@@ -4,10 +4,12 @@ import { goals, isMet } from "./goals.ts";
 import type { HeapResults } from "./heap/suite.ts";
 import type { HttpResults } from "./http/suite.ts";
 import { readResults } from "./results.ts";
+import type { StoreResults } from "./stores/suite.ts";
 
 const decisions = readResults<DecisionResults>("decisions");
 const heap = readResults<HeapResults>("heap");
 const http = readResults<HttpResults>("http");
+const stores = readResults<StoreResults>("stores");
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
@@ -44,6 +46,20 @@ function httpTable({ figures }: typeof http): string {
   return table(["CPU µs per request", ...head], rows);
 }
 
+function storeTable({ figures }: typeof stores): string {
+  const rows = Object.entries(figures.checks).map(([scene, names]) => {
+    const exact = names["sluice, exact"]!;
+    const lease = names["sluice, leased"];
+    return [
+      scene,
+      `${exact.speed.toFixed(1)} ×`,
+      `${exact.cpu.toFixed(2)} ×`,
+      lease ? `${lease.speed.toFixed(0)} ×` : "–",
+    ];
+  });
+  return table(["Redis, × rate-limiter-flexible", "exact, checks/s", "exact, client CPU", "leased, checks/s"], rows);
+}
+
 const { node, cpu, date, rounds } = decisions;
 const [some, all] = heap.figures["sluice, token bucket"]!.flood!;
 console.log(`Medians of ${rounds} runs, Node ${node}, ${cpu}, ${date}.\n`);
@@ -52,9 +68,21 @@ console.log(`${heapTable(heap)}\n`);
 console.log(
   `A flood of 10 M different keys with the default \`maxKeys\`: ${some.toFixed(0)} MB in use after the first million, ${all.toFixed(0)} MB at the end.\n`,
 );
-console.log(httpTable(http));
+console.log(`${httpTable(http)}\n`);
+console.log(`${storeTable(stores)}\n`);
+const { overload, file, bytes } = stores.figures;
+console.log(
+  `Four processes that lease 60,000 per minute and ask for three times that use ${(overload.usedShare * 100).toFixed(1)} % of it, with ${overload.callsPerCheck.toFixed(4)} store calls per check. ` +
+    `Four processes on one SQLite file: leased ${(file.leased.perSecond / file.plain.perSecond).toFixed(0)} × plain. ` +
+    `A key in Redis takes ${bytes["token bucket"]} bytes as a bucket, at most ${bytes["sliding window of 10000"]} as a large sliding window, its name included.`,
+);
 
-const wanted = goals({ decisions: decisions.figures, heap: heap.figures, http: http.figures });
+const wanted = goals({
+  decisions: decisions.figures,
+  heap: heap.figures,
+  http: http.figures,
+  stores: stores.figures,
+});
 for (const goal of wanted) {
   console.error(
     `${isMet(goal) ? "met  " : "MISSED"} ${goal.what}: ${goal.found.toFixed(2)}, at most ${goal.bound.toFixed(2)}`,

@@ -11,7 +11,7 @@ export interface Worker {
 }
 
 /** Longer than anything here takes, so that a run ends by itself whatever happens. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 180_000;
 
 /** Starts a script and waits until it says that it is ready. */
 export async function startWorker(

@@ -25,7 +25,7 @@ export const slidingWindowLua = `function(now, carries, limit, period, granules)
   end
 
   local gapBytes, gapEnd = bytesAbove(4 * granule)
-  local unitBytes, unitEnd = bytesAbove(4 * limit / granules)
+  local unitBytes, unitEnd = bytesAbove(2 * limit / granules)
   local sumBytes, sumEnd = bytesAbove(limit)
   local periodBytes = bytesAbove(period)
   if carries then gapBytes, gapEnd, unitBytes, unitEnd, sumBytes, sumEnd, periodBytes = 4, 4294967296, 2, 65536, 4, 4294967296, 7 end

@@ -96,7 +96,7 @@ export function slidingWindowTakeTerms(
 ): string[] {
   const granule = Math.ceil(period / granules);
   const [gapBytes, gapEnd] = bytesAbove(4 * granule);
-  const [unitBytes, unitEnd] = bytesAbove((4 * limit) / granules);
+  const [unitBytes, unitEnd] = bytesAbove((2 * limit) / granules);
   const [sumBytes, sumEnd] = bytesAbove(limit);
   const [periodBytes] = bytesAbove(period);
   return [

@@ -37,7 +37,7 @@ const HEAD = 0;
 const SUM = 1;
 const FIRST = 2;
 /** Leases may cost this part of a period, and grants are few: they can be remembered more finely than calls. */
-const LEASE_COST = 150;
+const LEASE_COST = 220;
 const LEASE_GRANULES = 400;
 
 /**

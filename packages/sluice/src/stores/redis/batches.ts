@@ -55,6 +55,8 @@ export function batches({ connection, names, timeoutMs, clock }: BatchesOptions)
   const call = timedCalls(clock ?? systemClock, { timeoutMs });
   const waiting = new Map<number, (Pending | PendingTake)[]>();
   const slot = connection.isCluster ? (account: Account) => slotOf(names.of(account)) : () => 0;
+  /** Calls that Redis has not answered. While there is none, waiting for others to join would only cost time. */
+  let underWay = 0;
   let lookAtAllUntil = connection.isCluster ? Infinity : -Infinity;
 
   function flush(): void {
@@ -108,19 +110,24 @@ export function batches({ connection, names, timeoutMs, clock }: BatchesOptions)
 
   async function run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
     const due = systemClock.elapsed() + timeoutMs * 1000;
-    for (;;) {
-      try {
-        return await connection.run(script, keys, args);
-      } catch (cause) {
-        // The keys of a slot that is being moved are in two places: the script has not run.
-        if (!isReply(cause, "TRYAGAIN") || systemClock.elapsed() > due) throw failed(cause);
-        await new Promise<void>((resolve) => systemClock.after(TRY_AGAIN_MS, resolve));
+    underWay++;
+    try {
+      for (;;) {
+        try {
+          return await connection.run(script, keys, args);
+        } catch (cause) {
+          // The keys of a slot that is being moved are in two places: the script has not run.
+          if (!isReply(cause, "TRYAGAIN") || systemClock.elapsed() > due) throw failed(cause);
+          await new Promise<void>((resolve) => systemClock.after(TRY_AGAIN_MS, resolve));
+        }
       }
+    } finally {
+      underWay--;
     }
   }
 
   function join(ledger: Ledger, key: string, pending: Pending | PendingTake<any>): void {
-    if (waiting.size === 0) atEndOfTurn(flush);
+    if (waiting.size === 0) (underWay === 0 ? afterMicrotasks : atEndOfTurn)(flush);
     const group = connection.isCluster ? slot({ ledger, key }) : 0;
     const others = waiting.get(group);
     if (others === undefined) waiting.set(group, [pending]);
@@ -196,7 +203,14 @@ function failed(cause: unknown): RedisStoreError {
   });
 }
 
-/** Calls back when everything that is due now has asked too: after all microtasks. */
+/** Calls back when what is running now has asked for everything, promises that are settled by now included. */
+function afterMicrotasks(callback: () => void): void {
+  if (typeof process === "object" && typeof process.nextTick === "function") {
+    queueMicrotask(() => process.nextTick(callback));
+  } else atEndOfTurn(callback);
+}
+
+/** Calls back when everybody whose turn is now has asked: other sockets, other timers. */
 function atEndOfTurn(callback: () => void): void {
   if (typeof setImmediate === "function") setImmediate(callback);
   else setTimeout(callback, 0);

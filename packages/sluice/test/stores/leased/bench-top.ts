@@ -27,8 +27,8 @@ export interface BenchTopOptions extends LeasedOptions {
   readonly quota?: QuotaLike | readonly QuotaLike[];
 }
 
-/** 1000 in 10 s: the lease is 66.666 ms, and units are used for 66.599 ms. */
-export const QUOTA = "1000/10s";
+/** The lease is 66.668 ms, and units are used for 66.601 ms. */
+export const QUOTA = "1000/14667ms";
 
 export function benchTop(
   library: Library,
