@@ -5,7 +5,7 @@ import { http } from "./http/suite.ts";
 import { writeResults } from "./results.ts";
 import { stores } from "./stores/suite.ts";
 
-const ROUNDS = 5;
+const ROUNDS = { decisions: 5, heap: 5, http: 5, stores: 3 };
 const LONGEST_MS = 20 * 60_000;
 const parts = { decisions, heap, http, stores };
 
@@ -18,7 +18,7 @@ const limit = setTimeout(() => {
 
 for (const part of named.length > 0 ? named : (Object.keys(parts) as (keyof typeof parts)[])) {
   console.error(`# ${part}`);
-  writeResults(part, ROUNDS, await parts[part](ROUNDS));
+  writeResults(part, ROUNDS[part], await parts[part](ROUNDS[part]));
 }
 clearTimeout(limit);
 await import("./table.ts");
