@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
-/** Stands between a client and a server, and calls `sever` instead of passing the n-th piece on in one direction. */
+/** Stands between a client and a server, and calls `sever` instead of passing one piece on in one direction. */
 export interface SeveringProxy {
   readonly port: number;
   /** Whether it came so far. */
@@ -12,8 +12,8 @@ export interface SeveringProxy {
 export interface SeveringProxyOptions {
   readonly target: number;
   readonly direction: "request" | "reply";
-  /** The first piece is 1. */
-  readonly nth: number;
+  /** The first piece is 1. Or the first one that matches. */
+  readonly nth: number | RegExp;
   readonly sever: () => void;
 }
 
@@ -25,7 +25,7 @@ export async function severingProxy({ target, direction, nth, sever }: SeveringP
     sockets.add(from);
     from.on("error", () => {});
     from.on("data", (piece) => {
-      if (isCounted && ++pieces === nth) {
+      if (isCounted && (typeof nth === "number" ? ++pieces === nth : nth.test(piece.toString("latin1")))) {
         hasSevered = true;
         sever();
       }
