@@ -126,7 +126,7 @@ export function batches({ connection, names, timeoutMs, clock }: BatchesOptions)
     }
   }
 
-  function join(ledger: Ledger, key: string, pending: Pending | PendingTake<any>): void {
+  function join(ledger: Ledger, key: string, pending: Pending | PendingTake): void {
     if (waiting.size === 0) (underWay === 0 ? afterMicrotasks : atEndOfTurn)(flush);
     const group = connection.isCluster ? slot({ ledger, key }) : 0;
     const others = waiting.get(group);
@@ -142,7 +142,7 @@ export function batches({ connection, names, timeoutMs, clock }: BatchesOptions)
       }),
     take: (take, decided) =>
       new Promise((resolve, fail) => {
-        join(take.quota, take.key, new PendingTake(take, decided, resolve, fail));
+        join(take.quota, take.key, new PendingTake(take, (quota, blocks) => resolve(decided(quota, blocks)), fail));
       }),
     slotOf: slot,
   };

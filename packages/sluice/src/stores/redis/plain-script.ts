@@ -1,7 +1,7 @@
 import { slidingWindowTakeLua, slidingWindowTakeTerms } from "../../algorithms/sliding-window.take.lua.ts";
 import { tokenBucketTakeLua } from "../../algorithms/token-bucket.take.lua.ts";
 import type { Ledger } from "../../limiter/store.ts";
-import { type Script, scriptOf } from "./script.ts";
+import { type Script, SLACK, scriptOf } from "./script.ts";
 
 /**
  * What nearly all calls are, as a short script: units of one quota, for keys that are not blocked. The script of
@@ -71,13 +71,10 @@ export interface PlainTerms {
 const MOST = 2 ** 50;
 
 /**
- * A key is kept for longer than needed by twice this part of what it may live, so that its end has to be moved no more
- * often than once in such a part: moving it takes longer than writing the state. Not with a time of one's own, for
- * Redis ends keys by its own time.
+ * Undefined for a ledger that only the script of everything knows.
+ *
+ * @param isTimeOfRedis otherwise the end of a key is moved each time, for Redis ends keys by its own time
  */
-const SLACK = 4;
-
-/** Undefined for a ledger that only the script of everything knows. */
 export function plainTerms({ algorithm }: Ledger, lingerMs: number, isTimeOfRedis: boolean): PlainTerms | undefined {
   const { name, carries, params } = algorithm;
   if (carries || params.some((param) => typeof param !== "number" || param > MOST)) return undefined;

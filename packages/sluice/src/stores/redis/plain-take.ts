@@ -18,21 +18,19 @@ export interface PlainTake {
 export type Decided<T> = (quota: Taken, blocks?: readonly Taken[]) => T;
 
 /** A plain take that waits to be sent, and to be answered. */
-export class PendingTake<T = unknown> {
+export class PendingTake {
   readonly take: PlainTake;
   readonly fail: (error: unknown) => void;
-  readonly #decided: Decided<T>;
-  readonly #resolve: (value: T) => void;
+  readonly #answer: Decided<void>;
 
-  constructor(take: PlainTake, decided: Decided<T>, resolve: (value: T) => void, fail: (error: unknown) => void) {
+  constructor(take: PlainTake, answer: Decided<void>, fail: (error: unknown) => void) {
     this.take = take;
+    this.#answer = answer;
     this.fail = fail;
-    this.#decided = decided;
-    this.#resolve = resolve;
   }
 
   settle(quota: Taken, blocks?: readonly Taken[]): void {
-    this.#resolve(this.#decided(quota, blocks));
+    this.#answer(quota, blocks);
   }
 }
 

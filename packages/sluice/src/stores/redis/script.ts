@@ -16,6 +16,12 @@ const TWINS: Readonly<Record<string, string>> = {
 
 export const algorithmNames: readonly string[] = Object.keys(TWINS);
 
+/**
+ * Windows and buckets are kept for longer than needed by twice this part of what they may live, so that plain takes have
+ * to move the end of a key no more often than once in such a part: moving it takes longer than writing the state.
+ */
+export const SLACK = 4;
+
 /** What a request asks about each of its decisions. */
 export const Ask = { take: 0, force: 1, read: 2, forget: 3 } as const;
 export type Ask = (typeof Ask)[keyof typeof Ask];
@@ -195,9 +201,9 @@ for key, state in pairs(states) do
   if state and state.dirty then
     local value, left = twinOf(key).encode(state)
     if value then
-      -- Plain takes move the end of a key once in a quarter of what it may live, and count on twice as much.
+      -- Plain takes count on this when they leave the end of a key where it is.
       local life = twinOf(key).life or 0
-      local ttl = ceil((max(left, life) + 2 * ceil(life / 4)) / 1000) + linger
+      local ttl = ceil((max(left, life) + 2 * ceil(life / ${SLACK})) / 1000) + linger
       -- Others may go on with this state under numbers by which it counts for longer.
       if twinOf(key).carries then ttl = max(ttl, call('PTTL', KEYS[key])) end
       call('SET', KEYS[key], value, 'PX', format('%d', ttl))
