@@ -1,0 +1,1 @@
+export { OutboundError, type OutboundReason } from "./errors.ts";
