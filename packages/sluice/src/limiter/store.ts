@@ -9,6 +9,7 @@ import {
 } from "../algorithms/algorithm.ts";
 import { shown } from "../algorithms/numbers.ts";
 import type { Clock } from "./clock.ts";
+import type { QueueSeat, QueueTerms, SharedQueue } from "./shared-queue.ts";
 
 export type Awaitable<T> = T | PromiseLike<T>;
 
@@ -48,6 +49,8 @@ function carrying(algorithm: Algorithm): Algorithm {
 export interface Account {
   readonly ledger: Ledger;
   readonly key: string;
+  /** In a Cluster, accounts of one tag are in one slot, and decided together. Always the same for one account. @default the key */
+  readonly tag?: string;
 }
 
 /** An account that is asked for `cost` units. */
@@ -102,6 +105,8 @@ export interface Store {
   shortcut?(quota: Ledger, block: Ledger): Shortcut;
   /** The same for a store that has to ask somebody: one promise, and no lists. Undefined where there is no such way. */
   express?(quota: Ledger, block: Ledger): Express | undefined;
+  /** Stand in a queue that all processes over this store share. Whoever gives other terms stands in another queue. */
+  queue?(terms: QueueTerms, seat: QueueSeat): SharedQueue;
 }
 
 /** Asks about one account of a quota whose key may be blocked. */

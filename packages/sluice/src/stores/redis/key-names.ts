@@ -22,7 +22,7 @@ const PLAIN = /^[!-"$-z|~][!-z|~]{0,63}$/;
  * `prefix{key}ledger`: the key as it is when it is short and printable, else `#` and a hash of it; and of the ledger
  * 8 characters of a hash. What stands in braces decides about the slot, so all quotas of one key are together.
  *
- * With a tag of its own the key comes last: `prefix{tag}ledger:key`.
+ * With a tag of its own, the account's or by option, the key comes last: `prefix{tag}ledger:key`.
  */
 export function keyNames({ prefix, hashTag }: KeyNamesOptions): KeyNames {
   if (/[{}]/.test(prefix)) {
@@ -38,7 +38,8 @@ export function keyNames({ prefix, hashTag }: KeyNamesOptions): KeyNames {
     return id;
   };
   return {
-    of({ ledger, key }) {
+    of({ ledger, key, tag }) {
+      if (tag !== undefined && tag !== key) return `${prefix}{${plain(tag)}}${idOf(ledger)}:${plain(key)}`;
       if (hashTag === undefined) return `${prefix}{${plain(key)}}${idOf(ledger)}`;
       return `${prefix}{${plain(hashTag(key))}}${idOf(ledger)}:${plain(key)}`;
     },

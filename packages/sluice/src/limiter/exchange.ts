@@ -1,0 +1,184 @@
+import { Mode } from "../algorithms/algorithm.ts";
+import {
+  bringBack,
+  cut,
+  drop,
+  enter,
+  FULL_RATE,
+  isAbove,
+  nextTicket,
+  ownersInLine,
+  type QueuedTicket,
+  type QueueState,
+  rateAt,
+  soonestLane,
+  spacing,
+  sweep,
+} from "./queue-state.ts";
+import {
+  type Charge,
+  demandsOf,
+  type Grant,
+  type Note,
+  type QueueReply,
+  type QueueRequest,
+  type QueueTerms,
+} from "./shared-queue.ts";
+import type { Demand, Taken } from "./store.ts";
+
+/** What others hear: grants of tickets that are theirs, or that it is on them to wake up. */
+export interface Told {
+  grants: Grant[];
+  wakeAfter?: number;
+  note?: Note;
+}
+
+/** If who was told to wake up does not, the next two do it so much later each, in microseconds: at least the grace. */
+const BACKUP = 20_000;
+
+/**
+ * The one definition of what a shared queue does with a request at `now`: stores that keep queues do the
+ * same, atomically. `take` charges the accounts of the rules as `decide` would, at the same time.
+ *
+ * Tickets are served lane by lane, the lane that was served least first, in a lane by their order. A ticket that a
+ * limit of all lanes refuses holds up everybody: whoever is next is next. One that only the limits of its own lane
+ * refuse holds up its lane.
+ */
+export function exchange(
+  terms: QueueTerms,
+  state: QueueState,
+  owner: string,
+  request: QueueRequest,
+  now: number,
+  take: (demands: readonly Demand[], mode: Mode) => readonly Taken[],
+): { reply: QueueReply; told: ReadonlyMap<string, Told> } {
+  const told = new Map<string, Told>();
+  const tell = (whom: string): Told => {
+    let news = told.get(whom);
+    if (news === undefined) {
+      news = { grants: [] };
+      told.set(whom, news);
+    }
+    return news;
+  };
+  const pauseOf = (cost: number): Demand => ({ ledger: terms.pause, key: terms.name, tag: terms.name, cost });
+
+  if (now < state.now) bringBack(state, state.now - now);
+  state.now = now;
+  state.owners[owner] = now;
+  sweep(terms, state, now);
+  settle(terms, request, take);
+  if (request.pause !== undefined) take([pauseOf(request.pause)], Mode.force);
+  if (request.cut !== undefined) cut(terms, state, now - request.cut, now);
+  if (request.note !== undefined && isAbove(request.note, state.note)) {
+    state.note = request.note;
+    for (const other of Object.keys(state.owners)) if (other !== owner) tell(other).note = request.note;
+  }
+  enter(state, owner, request, now);
+  const never: number[] = [];
+  const nextAt = pump();
+  wake(nextAt);
+
+  const own = told.get(owner) ?? { grants: [] };
+  told.delete(owner);
+  const here = new Set(state.tickets.map(({ id }) => id));
+  const first = state.tickets.find((ticket) => ticket.owner === owner);
+  return {
+    reply: {
+      now,
+      ...own,
+      ...(state.note !== undefined && { note: state.note }),
+      missing: (request.waiting ?? []).filter(
+        (id) => !(here.has(id) || never.includes(id) || own.grants.some((grant) => grant.id === id)),
+      ),
+      never,
+      length: state.tickets.length,
+      ahead: first === undefined ? 0 : state.tickets.filter(({ order }) => order < first.order).length,
+      ...(nextAt !== undefined && { nextAfter: nextAt - now }),
+      rate: rateAt(terms, state, now) / FULL_RATE,
+    },
+    told,
+  };
+
+  /** Serve who can be served. Returns when the next one can be, if anybody waits. */
+  function pump(): number | undefined {
+    for (;;) {
+      const next = nextTicket(state, now);
+      if (next === undefined) return soonestLane(state);
+      if (state.notBefore > now) return state.notBefore;
+      const taken = take([...demandsOf(terms, next), pauseOf(1)], Mode.take);
+      const refusals = taken.map(({ allowed, retryAfter }) => (allowed ? 0 : retryAfter));
+      const wait = Math.max(...refusals);
+      if (wait === 0) {
+        grant(next, taken);
+        continue;
+      }
+      if (wait === Infinity) {
+        drop(state, next);
+        if (next.owner === owner) never.push(next.id);
+        continue;
+      }
+      const common = Math.max(...refusals.map((one, i) => (terms.rules[i]?.per === "lane" ? 0 : one)));
+      if (common > 0) return now + common;
+      state.lanes[next.lane]!.until = now + wait;
+    }
+  }
+
+  function grant(ticket: QueuedTicket, taken: readonly Taken[]): void {
+    const lane = state.lanes[ticket.lane]!;
+    state.served = lane.served;
+    lane.served += ticket.cost;
+    drop(state, ticket);
+    let [remaining, limit] = [Infinity, 1];
+    let usable = terms.grace;
+    terms.rules.forEach(({ ledger, endsWithWindow }, i) => {
+      const { capacity } = ledger.algorithm;
+      if (taken[i]!.remaining * limit < remaining * capacity) [remaining, limit] = [taken[i]!.remaining, capacity];
+      if (endsWithWindow) usable = Math.min(usable, taken[i]!.resetAfter);
+    });
+    const { id, lane: name, cost } = ticket;
+    const receipts = terms.rules.map((_, i) => taken[i]!.receipt);
+    tell(ticket.owner).grants.push({ id, lane: name, cost, receipts, at: now, usable, remaining, limit });
+    state.notBefore = now + spacing(terms, state, now, remaining, limit);
+  }
+
+  /** The owner of the next ticket wakes up in time; the two after him look whether he did. */
+  function wake(at: number | undefined): void {
+    const inLine = at === undefined ? [] : ownersInLine(state);
+    const rank = inLine.indexOf(owner);
+    const backup = Math.max(BACKUP, terms.grace);
+    if (rank >= 0 && rank < 3) tell(owner).wakeAfter = at! - now + rank * backup;
+    const [head = ""] = inLine;
+    if (head !== "" && head !== owner && (head !== state.waker || at! < state.wakeAt)) tell(head).wakeAfter = at! - now;
+    state.waker = head;
+    state.wakeAt = at ?? 0;
+  }
+}
+
+/** Give back, hold on, and correct what was charged. */
+function settle(
+  terms: QueueTerms,
+  { unused = [], ended = [], running = [], corrections = [] }: QueueRequest,
+  take: (demands: readonly Demand[], mode: Mode) => readonly Taken[],
+): void {
+  const chargesOf = (charge: Charge) =>
+    demandsOf(terms, charge).map((demand, i) => ({ demand, rule: terms.rules[i]!, receipt: charge.receipts[i]! }));
+  const back = (demand: Demand, receipt: number) => take([{ ...demand, cost: -demand.cost, receipt }], Mode.force);
+  for (const charge of unused) for (const { demand, receipt } of chargesOf(charge)) back(demand, receipt);
+  for (const charge of ended) {
+    for (const { demand, rule, receipt } of chargesOf(charge)) {
+      if (!rule.isPlace) continue;
+      if (rule.afterEnd === undefined) back(demand, receipt);
+      else take([{ ...demand, ledger: rule.afterEnd, receipt }], Mode.force);
+    }
+  }
+  for (const charge of running) {
+    for (const { demand, rule, receipt } of chargesOf(charge)) {
+      if (rule.isPlace) take([{ ...demand, receipt }], Mode.force);
+    }
+  }
+  for (const { rule, lane, cost, receipt = 0 } of corrections) {
+    const demand = demandsOf(terms, { id: 0, lane, cost: 1 })[rule];
+    if (demand !== undefined && cost !== 0) take([{ ...demand, cost, receipt }], Mode.force);
+  }
+}
