@@ -22,6 +22,7 @@ import {
   type Note,
   type QueueReply,
   type QueueRequest,
+  type QueueRule,
   type QueueTerms,
 } from "./shared-queue.ts";
 import type { Demand, Taken } from "./store.ts";
@@ -118,7 +119,7 @@ export function exchange(
         if (next.owner === owner) never.push(next.id);
         continue;
       }
-      const common = Math.max(...refusals.map((one, i) => (terms.rules[i]?.per === "lane" ? 0 : one)));
+      const common = Math.max(...refusals.map((one, i) => (isOfAll(terms.rules[i]) ? one : 0)));
       if (common > 0) return now + common;
       state.lanes[next.lane]!.until = now + wait;
     }
@@ -154,6 +155,9 @@ export function exchange(
     state.wakeAt = at ?? 0;
   }
 }
+
+/** Whether all lanes wait when it refuses. The pause, which is no rule, is for all. */
+const isOfAll = (rule: QueueRule | undefined): boolean => rule === undefined || rule.per === "queue";
 
 /** Give back, hold on, and correct what was charged. */
 function settle(

@@ -3,8 +3,11 @@ import type { Awaitable, Demand, Ledger } from "./store.ts";
 /** One limit of a shared queue: what every call takes of it. */
 export interface QueueRule {
   readonly ledger: Ledger;
-  /** Each lane has a limit of its own, or all lanes have one together. */
-  readonly per: "lane" | "queue";
+  /**
+   * Whose limit it is: of all calls together, of each lane, of all lanes of one group (`~group~rest`: what stands
+   * before the second "~"), or of all lanes with the same rest (what stands from the second "~" on).
+   */
+  readonly per: "queue" | "lane" | "group" | "rest";
   /** A call takes its cost, or one. */
   readonly unit: "cost" | "call";
   /** Units are places: taken under the ticket's id, and given back when the call has ended. */
@@ -38,7 +41,10 @@ export interface QueueTerms {
 export interface Ticket {
   /** A whole number of 48 random bits, from 1: no other ticket has it, and it names the places of the call. */
   readonly id: number;
-  /** Lanes take turns. Short printable ASCII that begins with "~", so that it is the name of nothing else. */
+  /**
+   * Lanes take turns. Short printable ASCII: `~group~rest`, neither of which has a "~"; so it is the name of nothing
+   * else, and its parts are not either.
+   */
   readonly lane: string;
   readonly cost: number;
   /** Where it stands in its lane: as if it had come so much later (or earlier, if negative) than now. In microseconds. */
@@ -147,9 +153,16 @@ export function demandsOf(
 ): readonly Demand[] {
   return rules.map(({ ledger, per, unit, isPlace }) => ({
     ledger,
-    key: per === "lane" ? lane : name,
+    key: keyFor(per, name, lane),
     tag: name,
     cost: unit === "cost" ? cost : 1,
     ...(isPlace && { receipt: id }),
   }));
+}
+
+function keyFor(per: QueueRule["per"], name: string, lane: string): string {
+  if (per === "queue") return name;
+  if (per === "lane") return lane;
+  const cut = lane.indexOf("~", 1);
+  return per === "group" ? lane.slice(0, cut) : lane.slice(cut);
 }
