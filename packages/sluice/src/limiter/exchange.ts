@@ -1,17 +1,18 @@
 import { Mode } from "../algorithms/algorithm.ts";
 import {
   bringBack,
+  catchUp,
   cut,
   drop,
   enter,
   FULL_RATE,
+  firstTickets,
   isAbove,
-  nextTicket,
   ownersInLine,
   type QueuedTicket,
   type QueueState,
   rateAt,
-  soonestLane,
+  serve,
   spacing,
   sweep,
 } from "./queue-state.ts";
@@ -24,6 +25,7 @@ import {
   type QueueRequest,
   type QueueRule,
   type QueueTerms,
+  type Ticket,
 } from "./shared-queue.ts";
 import type { Demand, Taken } from "./store.ts";
 
@@ -42,8 +44,8 @@ const BACKUP = 20_000;
  * same, atomically. `take` charges the accounts of the rules as `decide` would, at the same time.
  *
  * Tickets are served lane by lane, the lane that was served least first, in a lane by their order. A ticket that a
- * limit of all lanes refuses holds up everybody: whoever is next is next. One that only the limits of its own lane
- * refuse holds up its lane.
+ * limit of all lanes refuses holds up everybody: whoever is next is next. One that a limit of its own lane, group
+ * or rest refuses holds up its lane, and nobody else.
  */
 export function exchange(
   terms: QueueTerms,
@@ -75,8 +77,15 @@ export function exchange(
     state.note = request.note;
     for (const other of Object.keys(state.owners)) if (other !== owner) tell(other).note = request.note;
   }
-  enter(state, owner, request, now);
-  const never: number[] = [];
+  const { leave = [], enter: come = [], waiting = [] } = request;
+  const never = come.filter((ticket) => !fits(terms, ticket)).map(({ id }) => id);
+  enter(
+    state,
+    owner,
+    leave,
+    come.filter(({ id }) => !never.includes(id)),
+    now,
+  );
   const nextAt = pump();
   wake(nextAt);
 
@@ -89,7 +98,7 @@ export function exchange(
       now,
       ...own,
       ...(state.note !== undefined && { note: state.note }),
-      missing: (request.waiting ?? []).filter(
+      missing: waiting.filter(
         (id) => !(here.has(id) || never.includes(id) || own.grants.some((grant) => grant.id === id)),
       ),
       never,
@@ -103,33 +112,35 @@ export function exchange(
 
   /** Serve who can be served. Returns when the next one can be, if anybody waits. */
   function pump(): number | undefined {
-    for (;;) {
-      const next = nextTicket(state, now);
-      if (next === undefined) return soonestLane(state);
+    /** Lanes that their own limits refuse, and until when. */
+    const held = new Map<string, number>();
+    let common = Infinity;
+    while (common === Infinity) {
+      const free = firstTickets(state).filter(({ lane }) => !held.has(lane));
+      const [next] = free;
+      if (next === undefined) break;
       if (state.notBefore > now) return state.notBefore;
       const taken = take([...demandsOf(terms, next), pauseOf(1)], Mode.take);
-      const refusals = taken.map(({ allowed, retryAfter }) => (allowed ? 0 : retryAfter));
-      const wait = Math.max(...refusals);
+      const ofAll = waitFor(taken, (i) => isOfAll(terms.rules[i]));
+      const ofLane = waitFor(taken, (i) => !isOfAll(terms.rules[i]));
+      const wait = Math.max(ofAll, ofLane);
       if (wait === 0) {
-        grant(next, taken);
-        continue;
-      }
-      if (wait === Infinity) {
+        grant(next, taken, free.length);
+      } else if (wait === Infinity) {
         drop(state, next);
         if (next.owner === owner) never.push(next.id);
-        continue;
+      } else if (ofLane > 0) {
+        held.set(next.lane, now + wait);
+        catchUp(state, next.lane);
+      } else {
+        common = now + wait;
       }
-      const common = Math.max(...refusals.map((one, i) => (isOfAll(terms.rules[i]) ? one : 0)));
-      if (common > 0) return now + common;
-      state.lanes[next.lane]!.until = now + wait;
     }
+    return state.tickets.length === 0 ? undefined : Math.max(state.notBefore, Math.min(common, ...held.values()));
   }
 
-  function grant(ticket: QueuedTicket, taken: readonly Taken[]): void {
-    const lane = state.lanes[ticket.lane]!;
-    state.served = lane.served;
-    lane.served += ticket.cost;
-    drop(state, ticket);
+  function grant(ticket: QueuedTicket, taken: readonly Taken[], among: number): void {
+    serve(state, ticket, among);
     let [remaining, limit] = [Infinity, 1];
     let usable = terms.grace;
     terms.rules.forEach(({ ledger, endsWithWindow }, i) => {
@@ -158,6 +169,13 @@ export function exchange(
 
 /** Whether all lanes wait when it refuses. The pause, which is no rule, is for all. */
 const isOfAll = (rule: QueueRule | undefined): boolean => rule === undefined || rule.per === "queue";
+
+const waitFor = (taken: readonly Taken[], isMeant: (i: number) => boolean): number =>
+  taken.reduce((wait, { allowed, retryAfter }, i) => (allowed || !isMeant(i) ? wait : Math.max(wait, retryAfter)), 0);
+
+/** Whether it can ever be granted. */
+const fits = (terms: QueueTerms, ticket: Ticket): boolean =>
+  demandsOf(terms, ticket).every(({ ledger, cost }) => cost <= ledger.algorithm.capacity);
 
 /** Give back, hold on, and correct what was charged. */
 function settle(

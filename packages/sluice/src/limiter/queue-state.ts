@@ -1,4 +1,4 @@
-import type { Note, QueueRequest, QueueTerms } from "./shared-queue.ts";
+import type { Note, QueueTerms, Ticket } from "./shared-queue.ts";
 
 /** A ticket in the queue: `order` says where it stands in its lane, on the store's clock. */
 export interface QueuedTicket {
@@ -9,21 +9,18 @@ export interface QueuedTicket {
   readonly order: number;
 }
 
-/** Where a lane stands: units served since the queue began, as if all lanes had been served alike; and until when its own limits refuse. */
-export interface LaneTurn {
-  served: number;
-  until: number;
-}
-
 /** What a store keeps of a queue, beside the accounts of its rules. All of it may be lost: owners say again what they wait for. */
 export interface QueueState {
   /** When somebody asked last. */
   now: number;
   /** In the order in which they stand, whatever their lanes. */
   tickets: QueuedTicket[];
-  lanes: Record<string, LaneTurn>;
-  /** Units that the lane served last had been served. */
+  /** Where each lane stands: units served since the queue began, as if it had always waited and had its share. */
+  lanes: Record<string, number>;
+  /** Where a lane stands that has had its share and no more: newcomers begin here. */
   served: number;
+  /** Units served that are not in `served` yet: fewer than there are lanes. */
+  rest: number;
   /** When each owner was last heard of. */
   owners: Record<string, number>;
   /** Who was told to wake up, and when. */
@@ -42,6 +39,7 @@ export const newQueue = (): QueueState => ({
   tickets: [],
   lanes: {},
   served: 0,
+  rest: 0,
   owners: {},
   waker: "",
   wakeAt: 0,
@@ -60,7 +58,6 @@ const STEP = 100_000;
 /** The store's clock was set back: all that was to happen will happen as long after now as it was to. */
 export function bringBack(state: QueueState, by: number): void {
   state.tickets = state.tickets.map((ticket) => ({ ...ticket, order: ticket.order - by }));
-  for (const turn of Object.values(state.lanes)) turn.until -= by;
   for (const owner of Object.keys(state.owners)) state.owners[owner]! -= by;
   state.wakeAt -= by;
   state.notBefore -= by;
@@ -72,10 +69,9 @@ export function sweep({ ownerLife }: QueueTerms, state: QueueState, now: number)
   const gone = Object.keys(state.owners).filter((owner) => state.owners[owner]! <= now - ownerLife);
   for (const owner of gone) delete state.owners[owner];
   if (gone.length > 0) state.tickets = state.tickets.filter((ticket) => !gone.includes(ticket.owner));
+  const waiting = new Set(state.tickets.map(({ lane }) => lane));
   for (const lane of Object.keys(state.lanes)) {
-    const { served, until } = state.lanes[lane]!;
-    const isWaiting = state.tickets.some((ticket) => ticket.lane === lane);
-    if (!isWaiting && served <= state.served && until <= now) delete state.lanes[lane];
+    if (!waiting.has(lane) && (waiting.size === 0 || state.lanes[lane]! <= state.served)) delete state.lanes[lane];
   }
 }
 
@@ -102,7 +98,8 @@ export function spacing(terms: QueueTerms, state: QueueState, now: number, remai
 export function enter(
   state: QueueState,
   owner: string,
-  { leave = [], enter: come = [] }: QueueRequest,
+  leave: readonly number[],
+  come: readonly Ticket[],
   now: number,
 ): void {
   if (leave.length > 0) {
@@ -111,9 +108,7 @@ export function enter(
   }
   for (const { id, lane, cost, offset } of come) {
     if (state.tickets.some((ticket) => ticket.id === id)) continue;
-    const isWaiting = state.tickets.some((ticket) => ticket.lane === lane);
-    const turn = turnOf(state, lane);
-    if (!isWaiting) turn.served = Math.max(turn.served, state.served);
+    if (!state.tickets.some((ticket) => ticket.lane === lane)) catchUp(state, lane);
     const order = now + offset;
     let at = state.tickets.length;
     while (at > 0 && state.tickets[at - 1]!.order > order) at--;
@@ -121,21 +116,27 @@ export function enter(
   }
 }
 
-/** The first ticket of the lane that was served least, of those that may be served; of equal lanes, the one whose ticket came first. */
-export function nextTicket({ tickets, lanes }: QueueState, now: number): QueuedTicket | undefined {
-  let next: QueuedTicket | undefined;
-  for (const ticket of tickets) {
-    const turn = lanes[ticket.lane]!;
-    if (turn.until > now) continue;
-    if (next === undefined || turn.served < lanes[next.lane]!.served) next = ticket;
-  }
-  return next;
+/** Nobody saves up turns: a lane that did not wait, or that its own limits held up, stands where its share would be. */
+export function catchUp({ lanes, served }: QueueState, lane: string): void {
+  lanes[lane] = Math.max(lanes[lane] ?? 0, served);
 }
 
-/** When the first of the lanes that wait for their own limits can go on. */
-export function soonestLane({ tickets, lanes }: QueueState): number | undefined {
-  const times = tickets.map(({ lane }) => lanes[lane]!.until);
-  return times.length === 0 ? undefined : times.reduce((a, b) => Math.min(a, b));
+/** The first tickets of all lanes, the lane that was served least first; of equal lanes, the one whose ticket came first. */
+export function firstTickets({ tickets, lanes }: QueueState): readonly QueuedTicket[] {
+  const first = new Map<string, QueuedTicket>();
+  for (const ticket of tickets) if (!first.has(ticket.lane)) first.set(ticket.lane, ticket);
+  return [...first.values()].sort((a, b) => lanes[a.lane]! - lanes[b.lane]!);
+}
+
+/** A ticket has been served, while so many lanes could be. */
+export function serve(state: QueueState, ticket: QueuedTicket, among: number): void {
+  const { lane, cost } = ticket;
+  const start = state.lanes[lane]!;
+  const units = state.rest + cost;
+  state.lanes[lane] = start + cost;
+  state.served = Math.max(state.served, start) + Math.floor(units / among);
+  state.rest = units % among;
+  drop(state, ticket);
 }
 
 /** The owners of the first tickets, in order. */
@@ -156,9 +157,4 @@ export function drop(state: QueueState, ticket: QueuedTicket): void {
 export function isAbove(note: Note, other: Note | undefined): boolean {
   if (other === undefined || note.rank !== other.rank) return other === undefined || note.rank > other.rank;
   return note.text > other.text;
-}
-
-function turnOf({ lanes }: QueueState, lane: string): LaneTurn {
-  lanes[lane] ??= { served: 0, until: 0 };
-  return lanes[lane];
 }
