@@ -1,13 +1,14 @@
 import { type Clock, systemClock } from "../../limiter/clock.ts";
-import type { Account, Demand, Ledger } from "../../limiter/store.ts";
+import type { Account, Demand } from "../../limiter/store.ts";
 import { timedCalls } from "../timeout.ts";
-import { type Connection, isReply } from "./connection.ts";
-import { RedisKeyError, RedisStoreError } from "./errors.ts";
+import type { Connection } from "./connection.ts";
+import { RedisKeyError } from "./errors.ts";
 import type { KeyNames } from "./key-names.ts";
 import { deliverTakes } from "./plain-reply.ts";
 import { type Decided, demandsOf, haveSameBlocks, PendingTake, type PlainTake, plainRequest } from "./plain-take.ts";
 import { type Reader, reader } from "./reader.ts";
 import { type Request, requests } from "./request.ts";
+import { runs } from "./runs.ts";
 import { Ask, type Script, Sign, script } from "./script.ts";
 import { slotOf } from "./slot.ts";
 import { takenOf } from "./taken.ts";
@@ -45,14 +46,13 @@ export interface Pending {
 
 /** More takes than this in one call would keep Redis busy for longer than others want to wait. */
 const MAX_TAKES = 128;
-/** How long a slot that is being moved is left alone. In milliseconds. */
-const TRY_AGAIN_MS = 5;
 /** After one key was seen to be blocked all are looked at for so long, in microseconds. */
 const LOOK_AT_ALL = 1_000_000;
 
 export function batches({ connection, names, timeoutMs, clock }: BatchesOptions): Batches {
   const request = requests({ names, clock, hasMarkers: !connection.isCluster });
   const call = timedCalls(clock ?? systemClock, { timeoutMs });
+  const runOnce = runs(connection, timeoutMs);
   const waiting = new Map<number, (Pending | PendingTake)[]>();
   const slot = connection.isCluster ? (account: Account) => slotOf(names.of(account)) : () => 0;
   /** Calls that Redis has not answered. While there is none, waiting for others to join would only cost time. */
@@ -109,26 +109,16 @@ export function batches({ connection, names, timeoutMs, clock }: BatchesOptions)
   }
 
   async function run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
-    const due = systemClock.elapsed() + timeoutMs * 1000;
     underWay++;
     try {
-      for (;;) {
-        try {
-          return await connection.run(script, keys, args);
-        } catch (cause) {
-          // The keys of a slot that is being moved are in two places: the script has not run.
-          if (!isReply(cause, "TRYAGAIN") || systemClock.elapsed() > due) throw failed(cause);
-          await new Promise<void>((resolve) => systemClock.after(TRY_AGAIN_MS, resolve));
-        }
-      }
+      return await runOnce(script, keys, args);
     } finally {
       underWay--;
     }
   }
 
-  function join(ledger: Ledger, key: string, pending: Pending | PendingTake): void {
+  function join(group: number, pending: Pending | PendingTake): void {
     if (waiting.size === 0) (underWay === 0 ? afterMicrotasks : atEndOfTurn)(flush);
-    const group = connection.isCluster ? slot({ ledger, key }) : 0;
     const others = waiting.get(group);
     if (others === undefined) waiting.set(group, [pending]);
     else others.push(pending);
@@ -137,12 +127,12 @@ export function batches({ connection, names, timeoutMs, clock }: BatchesOptions)
   return {
     ask: (ask, demands, read) =>
       new Promise((resolve, fail) => {
-        const { ledger, key } = demands[0]!;
-        join(ledger, key, { ask, demands, answer: (reply: Reader) => resolve(read(reply)), fail });
+        join(slot(demands[0]!), { ask, demands, answer: (reply: Reader) => resolve(read(reply)), fail });
       }),
     take: (take, decided) =>
       new Promise((resolve, fail) => {
-        join(take.quota, take.key, new PendingTake(take, (quota, blocks) => resolve(decided(quota, blocks)), fail));
+        const group = connection.isCluster ? slot({ ledger: take.quota, key: take.key }) : 0;
+        join(group, new PendingTake(take, (quota, blocks) => resolve(decided(quota, blocks)), fail));
       }),
     slotOf: slot,
   };
@@ -194,13 +184,6 @@ function deliver({ batch, keys }: Request, reply: Reader): void {
       fail(new RedisKeyError(keys[reply.next() - 1]!));
     } else answer(reply);
   }
-}
-
-function failed(cause: unknown): RedisStoreError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new RedisStoreError(`Redis did not decide: ${reason}. The call may have been charged, and counts as taken.`, {
-    cause,
-  });
 }
 
 /** Calls back when what is running now has asked for everything, promises that are settled by now included. */

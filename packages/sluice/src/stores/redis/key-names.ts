@@ -11,6 +11,10 @@ export interface KeyNamesOptions {
 /** What accounts are called in Redis. */
 export interface KeyNames {
   of(account: Account): string;
+  /** How the names begin of all accounts of a ledger that have this tag, and a key that is not the tag. */
+  within(tag: string, ledger: Ledger): string;
+  /** A key in the slot of a tag that is no account. */
+  beside(tag: string, what: string): string;
   /** The key that is there while any key of a ledger of blocks is blocked. */
   marker(blocks: Ledger): string;
 }
@@ -37,18 +41,25 @@ export function keyNames({ prefix, hashTag }: KeyNamesOptions): KeyNames {
     }
     return id;
   };
+  const beside = (tag: string, what: string): string =>
+    `${prefix}{${plain(hashTag === undefined ? tag : hashTag(tag))}}${what}`;
+  const within = (tag: string, ledger: Ledger): string => beside(tag, `${idOf(ledger)}:`);
   return {
-    of({ ledger, key, tag }) {
-      if (tag !== undefined && tag !== key) return `${prefix}{${plain(tag)}}${idOf(ledger)}:${plain(key)}`;
-      if (hashTag === undefined) return `${prefix}{${plain(key)}}${idOf(ledger)}`;
-      return `${prefix}{${plain(hashTag(key))}}${idOf(ledger)}:${plain(key)}`;
+    of({ ledger, key, tag = key }) {
+      if (tag === key && hashTag === undefined) return beside(key, idOf(ledger));
+      return within(tag, ledger) + plain(key);
     },
+    within,
+    beside,
     marker: (blocks) => `${prefix}blocks:${idOf(blocks)}`,
   };
 }
 
+/** Whether a key stands in names as it is. */
+export const isPlain = (key: string): boolean => PLAIN.test(key);
+
 function plain(key: string): string {
-  return PLAIN.test(key) ? key : `#${hash(key).slice(0, 22)}`;
+  return isPlain(key) ? key : `#${hash(key).slice(0, 22)}`;
 }
 
 /** UTF-16, because UTF-8 cannot tell half of a character from any other half. */

@@ -53,7 +53,7 @@ export function plainTakeOf(
 ): PlainTake | undefined {
   const [quota, ...blocks] = demands;
   if (quota === undefined || !(quota.cost > 0) || (quota.receipt ?? 0) !== 0) return undefined;
-  if (blocks.some((demand) => !isBlock(demand) || demand.key !== quota.key)) return undefined;
+  if (isElsewhere(quota) || blocks.some((demand) => !isBlock(demand) || demand.key !== quota.key)) return undefined;
   if (quota.least !== undefined && !(quota.least > 0)) return undefined;
   const terms = termsOf(quota.ledger);
   if (terms === undefined) return undefined;
@@ -61,8 +61,15 @@ export function plainTakeOf(
   return { terms, quota: ledger, blocks: blocks.map((demand) => demand.ledger), key, cost, least };
 }
 
-const isBlock = ({ ledger, cost, receipt, least }: Demand): boolean =>
-  ledger.algorithm === block && cost > 0 && receipt === undefined && least === undefined;
+const isBlock = (demand: Demand): boolean =>
+  demand.ledger.algorithm === block &&
+  demand.cost > 0 &&
+  demand.receipt === undefined &&
+  demand.least === undefined &&
+  !isElsewhere(demand);
+
+/** Whether it has another name than its key alone gives. */
+const isElsewhere = ({ key, tag }: Demand): boolean => tag !== undefined && tag !== key;
 
 /** The same in the words of the script of everything. */
 export function demandsOf({ quota, blocks, key, cost, least }: PlainTake): readonly Demand[] {
