@@ -1,0 +1,202 @@
+import { isolated } from "../../limiter/events.ts";
+import { type BreakerFacts, type BreakerPhase, isFacts, joinFacts } from "./facts.ts";
+import { type BreakerChange, type BreakerOptions, breakerOptions } from "./options.ts";
+import { createProbes } from "./probes.ts";
+import { isCounts, lastingTally, NOTHING, type OutcomeCounts, plus, rollingTally } from "./tally.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** A call that may be made: to be settled once. */
+export interface Admission {
+  readonly pass: true;
+  readonly generation: number;
+  readonly isProbe: boolean;
+}
+
+/** A call that must not be made. */
+export interface Refusal {
+  readonly pass: false;
+  /** When it is worth asking again, from now. While probes are under way it may be too early, but is never too late. */
+  readonly retryAfterMs: number;
+}
+
+/** Outcomes for other processes. They count only for breakers in the same generation and state. */
+export interface SharedOutcomes extends OutcomeCounts {
+  readonly generation: number;
+  readonly state: BreakerPhase;
+}
+
+/** A breaker, as people look at it. */
+export interface BreakerState {
+  readonly state: BreakerPhase;
+  readonly generation: number;
+  /** The part of `calls` that failed. While it is open: what it was when it opened. 0 without calls. */
+  readonly failureRate: number;
+  /** The part of `calls` that was slow. */
+  readonly slowRate: number;
+  /** Calls that count: of the window, or probes. */
+  readonly calls: number;
+  /** When it becomes half-open. Undefined unless it is open. */
+  readonly openUntilMs?: number;
+}
+
+/**
+ * A circuit breaker: keeps calls away from an upstream that fails, and lets a few try from time to time whether it
+ * is back. It has no timer: all times come in, in milliseconds of one monotonic clock.
+ */
+export interface Breaker {
+  admit(nowMs: number): Admission | Refusal;
+  /**
+   * A call that was admitted ended. Every admission is settled once; one whose call was not made or was cancelled
+   * with `neither`. What began in another generation does not count.
+   */
+  settle(admission: Admission, verdict: Verdict, durationMs: number, nowMs: number): void;
+  state(nowMs: number): BreakerState;
+  /** What to tell other processes. */
+  facts(nowMs: number): BreakerFacts;
+  /** Hear what another process told. Old news changes nothing, and nonsense does not either. */
+  adopt(facts: BreakerFacts, nowMs: number): void;
+  /** The outcomes of this process since it was last asked. Undefined: there are none. */
+  drain(): SharedOutcomes | undefined;
+  /** Count what another process drained: once, since counts cannot be told apart. */
+  absorb(outcomes: SharedOutcomes, nowMs: number): void;
+}
+
+/**
+ * A breaker that is closed.
+ *
+ * Closed, it opens when at least `minimumCalls` of the window ended and the part that failed reaches `failureRate`, or
+ * the part that was slow `slowRate`. Open, it becomes half-open by time. Half-open, it admits `probes` calls, and by
+ * the same rates it opens or closes, as soon as the probes that are left could not change it. Several processes
+ * admit so many probes each, and decide by all that they hear of.
+ *
+ * @throws RangeError for options that cannot be.
+ */
+export function createBreaker(options: BreakerOptions = {}): Breaker {
+  const settings = breakerOptions(options);
+  const tell = settings.onChange && isolated("onChange of a circuit breaker", settings.onChange);
+  const probes = createProbes(settings.probeTimeoutMs);
+  let state: BreakerPhase = "closed";
+  let generation = 0;
+  let pass: Admission = { pass: true, generation, isProbe: false };
+  let tally = rollingTally(settings.windowMs);
+  let undrained = NOTHING;
+  let openUntilMs = 0;
+  /** How often it opened since it was closed. */
+  let openings = 0;
+
+  function enter(next: BreakerPhase, inGeneration: number, cause: BreakerChange["cause"], nowMs: number): void {
+    const from = state;
+    if (next === "open") tally = lastingTally(from === "open" ? NOTHING : tally.read(nowMs));
+    else tally = next === "closed" ? rollingTally(settings.windowMs) : lastingTally();
+    if (next === "closed") openings = 0;
+    state = next;
+    generation = inGeneration;
+    pass = { pass: true, generation, isProbe: false };
+    undrained = NOTHING;
+    probes.clear();
+    if (from === next) return;
+    tell?.({ from, to: next, generation, cause, openForMs: next === "open" ? openUntilMs - nowMs : 0 });
+  }
+
+  function open(nowMs: number): void {
+    const { openMs, maxOpenMs, openJitter, random } = settings;
+    const forMs = Math.min(maxOpenMs, openMs * 2 ** Math.min(openings, 60));
+    openings++;
+    openUntilMs = nowMs + forMs * (1 + openJitter * random());
+    enter("open", generation + 1, "outcomes", nowMs);
+  }
+
+  /** Time alone ends the open state. */
+  function advance(nowMs: number): void {
+    if (state === "open" && nowMs >= openUntilMs) enter("half-open", generation + 1, "time", nowMs);
+  }
+
+  function count(counts: OutcomeCounts, nowMs: number): void {
+    tally.add(counts, nowMs);
+    const { successes, failures, slow } = tally.read(nowMs);
+    const calls = successes + failures;
+    const isOver = (failed: number, late: number, all: number) =>
+      failed / all >= settings.failureRate || late / all >= settings.slowRate;
+    if (state === "closed") {
+      if (calls >= settings.minimumCalls && isOver(failures, slow, calls)) open(nowMs);
+      return;
+    }
+    const all = Math.max(calls, settings.probes);
+    const left = all - calls;
+    if (isOver(failures, slow, all)) open(nowMs);
+    else if (!isOver(failures + left, slow + left, all)) enter("closed", generation + 1, "outcomes", nowMs);
+  }
+
+  function admitProbe(nowMs: number): Admission | Refusal {
+    const { successes, failures } = tally.read(nowMs);
+    if (successes + failures + probes.count(nowMs) < settings.probes) return probes.start(generation, nowMs);
+    return { pass: false, retryAfterMs: Math.min(settings.openMs, probes.freeAtMs() - nowMs) };
+  }
+
+  function factsAt(nowMs: number): BreakerFacts {
+    advance(nowMs);
+    return { generation, state, openForMs: state === "open" ? openUntilMs - nowMs : 0 };
+  }
+
+  return {
+    admit(nowMs) {
+      advance(nowMs);
+      if (state === "closed") return pass;
+      return state === "open" ? { pass: false, retryAfterMs: openUntilMs - nowMs } : admitProbe(nowMs);
+    },
+
+    settle(admission, verdict, durationMs, nowMs) {
+      if (admission.isProbe && !probes.end(admission)) return;
+      advance(nowMs);
+      const isCurrent = admission.generation === generation && admission.isProbe === (state === "half-open");
+      if (!isCurrent || state === "open" || verdict === "neither") return;
+      const isFailure = verdict === "failure";
+      const counts = {
+        successes: isFailure ? 0 : 1,
+        failures: isFailure ? 1 : 0,
+        slow: durationMs > settings.slowMs ? 1 : 0,
+      };
+      undrained = plus(undrained, counts);
+      count(counts, nowMs);
+    },
+
+    state(nowMs) {
+      advance(nowMs);
+      const { successes, failures, slow } = tally.read(nowMs);
+      const calls = successes + failures;
+      return {
+        state,
+        generation,
+        failureRate: calls === 0 ? 0 : failures / calls,
+        slowRate: calls === 0 ? 0 : slow / calls,
+        calls,
+        ...(state === "open" && { openUntilMs }),
+      };
+    },
+
+    facts: factsAt,
+
+    adopt(theirs, nowMs) {
+      const ours = factsAt(nowMs);
+      if (!isFacts(theirs) || joinFacts(ours, theirs) === ours) return;
+      const longestMs = settings.maxOpenMs * (1 + settings.openJitter);
+      if (theirs.state === "open") openUntilMs = nowMs + Math.min(longestMs, theirs.openForMs);
+      if (theirs.state === ours.state && theirs.generation === ours.generation) return;
+      if (theirs.state === "open") openings++;
+      enter(theirs.state, theirs.generation, "adopted", nowMs);
+    },
+
+    drain() {
+      if (undrained === NOTHING) return undefined;
+      const counts = undrained;
+      undrained = NOTHING;
+      return { generation, state, ...counts };
+    },
+
+    absorb(outcomes, nowMs) {
+      advance(nowMs);
+      const isCurrent = outcomes.generation === generation && outcomes.state === state;
+      if (isCurrent && state !== "open" && isCounts(outcomes)) count(outcomes, nowMs);
+    },
+  };
+}

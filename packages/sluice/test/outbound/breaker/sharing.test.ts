@@ -1,0 +1,216 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { type Admission, type Breaker, createBreaker } from "../../../src/outbound/breaker/breaker.ts";
+import { type BreakerFacts, type BreakerPhase, joinFacts } from "../../../src/outbound/breaker/facts.ts";
+import type { BreakerOptions } from "../../../src/outbound/breaker/options.ts";
+import type { Verdict } from "../../../src/outbound/breaker/verdict.ts";
+
+const exact = (options: BreakerOptions = {}) => createBreaker({ random: () => 0, ...options });
+
+function calls(breaker: Breaker, verdict: Verdict, count: number, nowMs: number): void {
+  for (let i = 0; i < count; i++) breaker.settle(breaker.admit(nowMs) as Admission, verdict, 0, nowMs);
+}
+
+const phase = fc.constantFrom<BreakerPhase>("closed", "open", "half-open");
+const facts: fc.Arbitrary<BreakerFacts> = fc
+  .record({ generation: fc.integer({ min: 0, max: 3 }), state: phase, openForMs: fc.integer({ min: 0, max: 3 }) })
+  .map((one) => ({ ...one, openForMs: one.state === "open" ? one.openForMs : 0 }));
+
+describe("what two know together", () => {
+  it("does not depend on who tells whom, in which order, or how often", () => {
+    fc.assert(
+      fc.property(facts, facts, facts, (a, b, c) => {
+        expect(joinFacts(a, b)).toEqual(joinFacts(b, a));
+        expect(joinFacts(a, joinFacts(b, c))).toEqual(joinFacts(joinFacts(a, b), c));
+        expect(joinFacts(a, a)).toEqual(a);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  it("is the later, then the more careful, then what ends first", () => {
+    const closed = { generation: 4, state: "closed", openForMs: 0 } as const;
+    const halfOpen = { generation: 4, state: "half-open", openForMs: 0 } as const;
+    const open = { generation: 4, state: "open", openForMs: 50 } as const;
+    expect(joinFacts(open, { ...closed, generation: 5 })).toEqual({ ...closed, generation: 5 });
+    expect([joinFacts(closed, halfOpen), joinFacts(halfOpen, open), joinFacts(closed, open)]).toEqual([
+      halfOpen,
+      open,
+      open,
+    ]);
+    expect(joinFacts(open, { ...open, openForMs: 40 })).toEqual({ ...open, openForMs: 40 });
+  });
+});
+
+describe("a breaker that hears of another", () => {
+  it("opens with it, and closes with it", () => {
+    const [a, b] = [exact(), exact()];
+    calls(a, "failure", 10, 0);
+    b.adopt(a.facts(0), 1_000_000);
+    expect(b.state(1_000_000)).toMatchObject({ state: "open", generation: 1, openUntilMs: 1_005_000 });
+    calls(a, "success", 2, 5_000);
+    b.adopt(a.facts(5_000), 1_005_000);
+    expect(b.state(1_005_000)).toMatchObject({ state: "closed", generation: 3 });
+  });
+
+  it("does not hear calls of before", () => {
+    const breaker = exact();
+    const early = Array.from({ length: 20 }, () => breaker.admit(0) as Admission);
+    breaker.adopt({ generation: 6, state: "closed", openForMs: 0 }, 0);
+    for (const admission of early) breaker.settle(admission, "failure", 0, 0);
+    expect(breaker.state(0)).toMatchObject({ state: "closed", generation: 6, calls: 0 });
+  });
+
+  it("does not take a call for a probe when it becomes half-open without a new generation", () => {
+    const breaker = exact();
+    const early = [breaker.admit(0) as Admission, breaker.admit(0) as Admission];
+    breaker.adopt({ generation: 0, state: "half-open", openForMs: 0 }, 0);
+    for (const admission of early) breaker.settle(admission, "success", 0, 0);
+    expect(breaker.state(0)).toMatchObject({ state: "half-open", calls: 0 });
+  });
+
+  it("is not kept open by an echo of its own words", () => {
+    const [a, b] = [exact(), exact()];
+    calls(a, "failure", 10, 0);
+    let nowMs = 0;
+    // Each message takes 50 ms, and is answered at once.
+    for (; nowMs < 5_000; nowMs += 50) {
+      const [from, to] = nowMs % 100 === 0 ? [a, b] : [b, a];
+      to.adopt(from.facts(nowMs), nowMs + 50);
+    }
+    expect([a.state(nowMs).state, b.state(5_050).state]).toEqual(["half-open", "half-open"]);
+  });
+
+  it("backs off further when the probes of the other failed", () => {
+    const breaker = exact();
+    breaker.adopt({ generation: 1, state: "open", openForMs: 5_000 }, 0);
+    expect(breaker.state(5_000).state).toBe("half-open");
+    breaker.adopt({ generation: 3, state: "open", openForMs: 10_000 }, 5_000);
+    calls(breaker, "failure", 2, 15_000);
+    expect(breaker.state(15_000).openUntilMs).toBe(35_000);
+  });
+
+  it("is open no longer than it could be by itself, and believes no nonsense", () => {
+    const breaker = exact();
+    const nonsense = [
+      { generation: 5, state: "open", openForMs: Number.NaN },
+      { generation: 5, state: "open", openForMs: Infinity },
+      { generation: 5, state: "open", openForMs: -1 },
+      { generation: 5, state: "ajar", openForMs: 0 },
+      { generation: 5, state: "toString", openForMs: 0 },
+      { generation: "5", state: "open", openForMs: 0 },
+      { generation: Number.NaN, state: "open", openForMs: 0 },
+      {},
+    ];
+    for (const one of nonsense) breaker.adopt(one as BreakerFacts, 0);
+    expect(breaker.state(0)).toMatchObject({ state: "closed", generation: 0 });
+    breaker.adopt({ generation: 1, state: "open", openForMs: 1e12 }, 0);
+    expect(breaker.state(0).openUntilMs).toBe(72_000);
+  });
+});
+
+describe("outcomes of several processes", () => {
+  it("are summed: none alone has enough to open", () => {
+    const breakers = [exact(), exact(), exact(), exact()];
+    for (const breaker of breakers) calls(breaker, "failure", 3, 0);
+    const [first, ...others] = breakers;
+    for (const other of others) first!.absorb(other.drain()!, 0);
+    expect(first!.state(0)).toMatchObject({ state: "open", calls: 12 });
+  });
+
+  it("are drained once, and only one's own", () => {
+    const [a, b] = [exact({ slowMs: 10 }), exact()];
+    expect(a.drain()).toBeUndefined();
+    calls(a, "success", 2, 0);
+    a.settle(a.admit(0) as Admission, "failure", 11, 0);
+    const drained = { generation: 0, state: "closed", successes: 2, failures: 1, slow: 1 };
+    expect([a.drain(), a.drain()]).toEqual([drained, undefined]);
+    b.absorb(drained as never, 0);
+    expect([b.drain(), b.state(0).calls]).toEqual([undefined, 3]);
+  });
+
+  it("of another generation or state, or that are no counts, do not count", () => {
+    const breaker = exact();
+    const fine = { generation: 0, state: "closed", successes: 0, failures: 9, slow: 0 } as const;
+    breaker.absorb({ ...fine, generation: 1 }, 0);
+    breaker.absorb({ ...fine, state: "half-open" }, 0);
+    breaker.absorb({ ...fine, failures: Number.NaN }, 0);
+    breaker.absorb({ ...fine, successes: -9 }, 0);
+    breaker.absorb({ ...fine, slow: undefined as never }, 0);
+    expect(breaker.state(0).calls).toBe(0);
+    breaker.absorb(fine, 0);
+    expect(breaker.state(0)).toMatchObject({ state: "closed", calls: 9, failureRate: 1 });
+  });
+
+  it("of probes decide together", () => {
+    const [a, b] = [exact(), exact()];
+    calls(a, "failure", 10, 0);
+    b.adopt(a.facts(0), 0);
+    calls(a, "success", 1, 5_000);
+    calls(b, "success", 1, 5_000);
+    a.absorb(b.drain()!, 5_000);
+    b.adopt(a.facts(5_000), 5_000);
+    expect([a.state(5_000).state, b.state(5_000).state]).toEqual(["closed", "closed"]);
+  });
+
+  it("are not drained after a change: others hear of the change itself", () => {
+    const breaker = exact();
+    calls(breaker, "failure", 10, 0);
+    expect(breaker.drain()).toBeUndefined();
+  });
+
+  it("of an open breaker do not count", () => {
+    const breaker = exact();
+    calls(breaker, "failure", 10, 0);
+    breaker.absorb({ generation: 1, state: "open", successes: 90, failures: 0, slow: 0 }, 0);
+    expect(breaker.state(0)).toMatchObject({ state: "open", calls: 10, failureRate: 1 });
+  });
+});
+
+describe("processes that lose, repeat and reorder messages", () => {
+  const COUNT = 3;
+  const who = fc.nat({ max: COUNT - 1 });
+  const step = fc.oneof(
+    fc.record({ do: fc.constant("call"), who, verdict: fc.constantFrom<Verdict>("success", "failure", "failure") }),
+    fc.record({ do: fc.constant("tell"), who }),
+    fc.record({ do: fc.constant("hear"), who, message: fc.nat() }),
+    fc.record({ do: fc.constant("wait"), ms: fc.integer({ min: 1, max: 900 }) }),
+  ) as fc.Arbitrary<{ do: string; who: number; verdict: Verdict; message: number; ms: number }>;
+
+  it("never go back, and agree once they have heard each other", () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 150, size: "max" }), (steps) => {
+        // Their clocks have nothing in common.
+        const clocks = [0, 1e6, 5e9];
+        const breakers = clocks.map(() => exact({ minimumCalls: 2, openMs: 500, maxOpenMs: 2_000, probes: 2 }));
+        const messages: BreakerFacts[] = [];
+        let nowMs = 0;
+        const time = (i: number) => nowMs + clocks[i]!;
+        const generations = () => breakers.map((breaker, i) => breaker.facts(time(i)).generation);
+        for (const one of steps) {
+          const before = generations();
+          const breaker = breakers[one.who]!;
+          if (one.do === "wait") nowMs += one.ms;
+          else if (one.do === "tell") messages.push(breaker.facts(time(one.who)));
+          else if (one.do === "hear" && messages.length > 0) {
+            breaker.adopt(messages[one.message % messages.length]!, time(one.who));
+          } else if (one.do === "call") {
+            const admission = breaker.admit(time(one.who));
+            if (admission.pass) breaker.settle(admission, one.verdict, 0, time(one.who));
+          }
+          generations().forEach((generation, i) => {
+            expect(generation).toBeGreaterThanOrEqual(before[i]!);
+          });
+        }
+        const last = breakers.map((breaker, i) => breaker.facts(time(i)));
+        for (const [i, breaker] of breakers.entries()) for (const one of last) breaker.adopt(one, time(i));
+        const all = breakers.map((breaker, i) => breaker.facts(time(i)));
+        for (const one of all) {
+          expect(one).toMatchObject({ generation: all[0]!.generation, state: all[0]!.state });
+          expect(one.openForMs).toBeCloseTo(all[0]!.openForMs, 3);
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+});
