@@ -1,6 +1,8 @@
 import type { DecisionResults } from "./decisions/suite.ts";
 import type { HeapResults } from "./heap/suite.ts";
 import type { HttpResults } from "./http/suite.ts";
+import { outboundGoals } from "./outbound/goals.ts";
+import type { OutboundResults } from "./outbound/suite.ts";
 import type { StoreResults } from "./stores/suite.ts";
 
 /** What all parts found. */
@@ -8,6 +10,8 @@ export interface Figures {
   readonly decisions: DecisionResults;
   readonly heap: HeapResults;
   readonly http: HttpResults;
+  /** @default nobody has looked yet */
+  readonly outbound?: OutboundResults | undefined;
   readonly stores: StoreResults;
 }
 
@@ -26,8 +30,14 @@ const ADDED_TO_BARE = 2.5 / 12.6;
 
 export const isMet = ({ found, bound }: Goal): boolean => found <= bound;
 
-export function goals({ decisions, heap, http, stores }: Figures): readonly Goal[] {
-  return [...decisionGoals(decisions), ...heapGoals(heap), ...httpGoals(http), ...storeGoals(stores)];
+export function goals({ decisions, heap, http, outbound, stores }: Figures): readonly Goal[] {
+  return [
+    ...decisionGoals(decisions),
+    ...heapGoals(heap),
+    ...httpGoals(http),
+    ...storeGoals(stores),
+    ...(outbound ? outboundGoals(outbound) : []),
+  ];
 }
 
 function decisionGoals(results: DecisionResults): readonly Goal[] {

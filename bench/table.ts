@@ -3,18 +3,17 @@ import type { DecisionResults } from "./decisions/suite.ts";
 import { goals, isMet } from "./goals.ts";
 import type { HeapResults } from "./heap/suite.ts";
 import type { HttpResults } from "./http/suite.ts";
-import { readResults } from "./results.ts";
+import { markdownTable } from "./markdown-table.ts";
+import type { OutboundResults } from "./outbound/suite.ts";
+import { outboundTables } from "./outbound/tables.ts";
+import { hasResults, readResults } from "./results.ts";
 import type { StoreResults } from "./stores/suite.ts";
 
 const decisions = readResults<DecisionResults>("decisions");
 const heap = readResults<HeapResults>("heap");
 const http = readResults<HttpResults>("http");
+const outbound = hasResults("outbound") ? readResults<OutboundResults>("outbound") : undefined;
 const stores = readResults<StoreResults>("stores");
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  return [line(head), `|${"---|".repeat(head.length)}`, ...rows.map(line)].join("\n");
-}
 
 function decisionTable({ figures }: typeof decisions): string {
   const scenes = Object.values(figures);
@@ -24,7 +23,7 @@ function decisionTable({ figures }: typeof decisions): string {
     ...scenes.flatMap((scene) => (["allowed", "refused"] as const).map((one) => scene[name]![one]!.ratio.toFixed(1))),
   ]);
   const head = Object.keys(figures).flatMap((scene) => [`${scene}, allowed`, "refused"]);
-  return table(["CPU time per check, × a bare GCRA that allows", ...head], rows);
+  return markdownTable(["CPU time per check, × a bare GCRA that allows", ...head], rows);
 }
 
 function heapTable({ figures }: typeof heap): string {
@@ -33,7 +32,10 @@ function heapTable({ figures }: typeof heap): string {
     perKey.toFixed(0),
     perCheck.toFixed(0),
   ]);
-  return table(["Memory", "bytes per live key at 1 M keys, its text excluded", "bytes allocated per check"], rows);
+  return markdownTable(
+    ["Memory", "bytes per live key at 1 M keys, its text excluded", "bytes allocated per check"],
+    rows,
+  );
 }
 
 function httpTable({ figures }: typeof http): string {
@@ -43,7 +45,7 @@ function httpTable({ figures }: typeof http): string {
     return [host, variants.bare!.us.toFixed(1), added("sluice, allowed"), added("sluice, refused"), ...neighbour];
   });
   const head = ["server without a limit", "Sluice adds, allowed", "refused", "the neighbour adds, allowed", "refused"];
-  return table(["CPU µs per request", ...head], rows);
+  return markdownTable(["CPU µs per request", ...head], rows);
 }
 
 function storeTable({ figures }: typeof stores): string {
@@ -57,7 +59,10 @@ function storeTable({ figures }: typeof stores): string {
       lease ? `${lease.speed.toFixed(0)} ×` : "–",
     ];
   });
-  return table(["Redis, × rate-limiter-flexible", "exact, checks/s", "exact, client CPU", "leased, checks/s"], rows);
+  return markdownTable(
+    ["Redis, × rate-limiter-flexible", "exact, checks/s", "exact, client CPU", "leased, checks/s"],
+    rows,
+  );
 }
 
 const { node, cpu, date, rounds } = decisions;
@@ -76,11 +81,13 @@ console.log(
     `Four processes on one SQLite file: leased ${(file.leased.perSecond / file.plain.perSecond).toFixed(0)} × plain. ` +
     `A key in Redis takes ${bytes["token bucket"]} bytes as a bucket, at most ${bytes["sliding window of 10000"]} as a large sliding window, its name included.`,
 );
+if (outbound) console.log(`\n${outboundTables(outbound.figures)}`);
 
 const wanted = goals({
   decisions: decisions.figures,
   heap: heap.figures,
   http: http.figures,
+  outbound: outbound?.figures,
   stores: stores.figures,
 });
 for (const goal of wanted) {
