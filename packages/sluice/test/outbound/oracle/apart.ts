@@ -1,11 +1,10 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
 import type { Oracle, OracleOptions } from "./server.ts";
 
 /** An oracle in a process of its own: whoever stalls the test's event loop does not delay its stamps. */
 export async function startOracleApart(options: OracleOptions): Promise<Oracle> {
-  const child = fork(join(import.meta.dirname, "server-process.ts"), [JSON.stringify(options)], {
+  const child = fork(new URL("./server-process.ts", import.meta.url), [JSON.stringify(options)], {
     execArgv: ["--no-warnings"],
   });
   const ended = once(child, "exit");

@@ -21,14 +21,14 @@ export interface OracleOptions extends PolicyOptions {
 }
 
 /** A request, as the server saw it. */
-export interface Arrival {
+interface Arrival {
   /** Milliseconds of the machine's monotonic clock: processes can be compared. */
   readonly atMs: number;
   readonly path: string;
   readonly status: number;
 }
 
-export interface OracleReport {
+interface OracleReport {
   readonly arrivals: readonly Arrival[];
   /** Those not answered with 200. */
   readonly rejected: number;
