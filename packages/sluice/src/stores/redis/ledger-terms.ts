@@ -1,7 +1,7 @@
 import { type CalendarUnit, calendar, type Windows } from "../../algorithms/calendar.ts";
 import { shown } from "../../algorithms/numbers.ts";
 import type { Ledger } from "../../limiter/store.ts";
-import { algorithmNames } from "./script.ts";
+import { algorithmNames } from "./twins.lua.ts";
 
 /** A ledger in the words of the script: the number of its algorithm, and what its twin is made of, as JSON. */
 export interface LedgerTerms {

@@ -1,26 +1,8 @@
 import { createHash } from "node:crypto";
-import { blockLua } from "../../algorithms/block.lua.ts";
-import { concurrencyLua } from "../../algorithms/concurrency.lua.ts";
-import { fixedWindowLua } from "../../algorithms/fixed-window.lua.ts";
-import { slidingWindowLua } from "../../algorithms/sliding-window.lua.ts";
-import { tokenBucketLua } from "../../algorithms/token-bucket.lua.ts";
+import { accountsLua, writeAccountsLua } from "./accounts.lua.ts";
+import { twinsLua } from "./twins.lua.ts";
 
-/** The algorithms that Redis knows: a request names one by its place in this list. */
-const TWINS: Readonly<Record<string, string>> = {
-  "token-bucket": tokenBucketLua,
-  "sliding-window": slidingWindowLua,
-  "fixed-window": fixedWindowLua,
-  concurrency: concurrencyLua,
-  block: blockLua,
-};
-
-export const algorithmNames: readonly string[] = Object.keys(TWINS);
-
-/**
- * Windows and buckets are kept for longer than needed by twice this part of what they may live, so that plain takes have
- * to move the end of a key no more often than once in such a part: moving it takes longer than writing the state.
- */
-export const SLACK = 4;
+export { SLACK } from "./accounts.lua.ts";
 
 /** What a request asks about each of its decisions. */
 export const Ask = { take: 0, force: 1, read: 2, forget: 3 } as const;
@@ -51,13 +33,8 @@ export const Sign = {
  * granted units. For what was read: how many cells, and the cells. All numbers are
  * integers, written by %d: by itself Lua writes 14 digits only.
  */
-const text = `local format, call = string.format, redis.call
-local floor, ceil, max, min, huge = math.floor, math.ceil, math.max, math.min, math.huge
-local packBytes, unpackBytes = struct.pack, struct.unpack
-local twins = {
-${Object.values(TWINS).join(",\n")}
-}
-
+const text = `${twinsLua}
+local names = KEYS
 local now, linger, ledgers, ledgerOf, asked, markers = unpack(cjson.decode(ARGV[1]))
 if now == 0 then
   local time = call('TIME')
@@ -70,7 +47,7 @@ for i, ledger in ipairs(ledgers) do
   if not ledgers[i] then return format('[${Sign.needsWindows},%d]', now) end
 end
 
-local bytes, states, missing = {}, {}, {}
+local bytes, missing = {}, {}
 for from = 1, #KEYS, 1000 do
   local to = min(from + 999, #KEYS)
   local found = call('MGET', unpack(KEYS, from, to))
@@ -89,17 +66,7 @@ for from = 1, #missing, 1000 do
   end
 end
 
-local function twinOf(key) return ledgers[ledgerOf[key]] end
-
-local function stateOf(key)
-  local state = states[key]
-  if state == nil then
-    state = not isForeign[KEYS[key]] and twinOf(key).decode(bytes[key])
-    states[key] = state
-  end
-  return state
-end
-
+${accountsLua}
 local reply = { format('%d', now) }
 local function answer(remaining, retryAfter, resetAfter, receipt)
   reply[#reply + 1] = format('%d,%d,%d,%d', remaining, retryAfter, resetAfter, receipt - now)
@@ -110,34 +77,11 @@ local function decideOne(force, key, cost, receipt)
   answer(remaining, retryAfter, resetAfter, given)
 end
 
-local function stepOf(force, demand, cost)
-  local twin, step = twinOf(demand.key), { cost = cost }
-  step.state = twin.copy(stateOf(demand.key))
-  step.state.dirty = false
-  step.allowed, step.remaining, step.retryAfter, step.resetAfter, step.receipt =
-    twin.apply(step.state, cost, force, demand.receipt)
-  return step
-end
-
 local function decideAll(force, demands)
-  local steps, isMet = {}, true
-  for i, demand in ipairs(demands) do
-    local step, least = stepOf(force, demand, demand.cost), demand.least
-    if least and not step.allowed then
-      step = stepOf(force, demand, min(demand.cost, max(step.remaining, least)))
-    end
-    steps[i] = step
-    isMet = isMet and step.allowed
-  end
-  for i, demand in ipairs(demands) do
-    local step = steps[i]
-    if isMet or not step.allowed then
-      if step.state.dirty then states[demand.key] = step.state end
-    else
-      step = stepOf(false, demand, 0)
-    end
+  local steps, isMet = chargeAll(force, demands)
+  for i, step in ipairs(steps) do
     answer(step.remaining, step.retryAfter, step.resetAfter, step.receipt)
-    if demand.least then reply[#reply + 1] = format('%d', isMet and step.cost or 0) end
+    if demands[i].least then reply[#reply + 1] = format('%d', isMet and step.cost or 0) end
   end
 end
 
@@ -197,27 +141,7 @@ while at <= #asked do
   end
 end
 
-for key, state in pairs(states) do
-  if state and state.dirty then
-    local value, left = twinOf(key).encode(state)
-    if value then
-      -- Plain takes count on this when they leave the end of a key where it is.
-      local life = twinOf(key).life or 0
-      local ttl = ceil((max(left, life) + 2 * ceil(life / ${SLACK})) / 1000) + linger
-      -- Others may go on with this state under numbers by which it counts for longer.
-      if twinOf(key).carries then ttl = max(ttl, call('PTTL', KEYS[key])) end
-      call('SET', KEYS[key], value, 'PX', format('%d', ttl))
-      for i = 1, #markers, 2 do
-        if markers[i] == ledgerOf[key] then
-          local name = KEYS[markers[i + 1]]
-          call('SET', name, '1', 'PX', format('%d', max(ttl, call('PTTL', name))))
-        end
-      end
-    elseif bytes[key] or isForeign[KEYS[key]] then
-      call('DEL', KEYS[key])
-    end
-  end
-end
+${writeAccountsLua}
 return '[' .. table.concat(reply, ',') .. ']'
 `;
 
