@@ -17,9 +17,9 @@ import {
   sweep,
 } from "./queue-state.ts";
 import {
-  type Charge,
   demandsOf,
   type Grant,
+  type Holder,
   type Note,
   type QueueReply,
   type QueueRequest,
@@ -183,22 +183,17 @@ function settle(
   { unused = [], ended = [], running = [], corrections = [] }: QueueRequest,
   take: (demands: readonly Demand[], mode: Mode) => readonly Taken[],
 ): void {
-  const chargesOf = (charge: Charge) =>
-    demandsOf(terms, charge).map((demand, i) => ({ demand, rule: terms.rules[i]!, receipt: charge.receipts[i]! }));
-  const back = (demand: Demand, receipt: number) => take([{ ...demand, cost: -demand.cost, receipt }], Mode.force);
-  for (const charge of unused) for (const { demand, receipt } of chargesOf(charge)) back(demand, receipt);
-  for (const charge of ended) {
-    for (const { demand, rule, receipt } of chargesOf(charge)) {
-      if (!rule.isPlace) continue;
-      if (rule.afterEnd === undefined) back(demand, receipt);
-      else take([{ ...demand, ledger: rule.afterEnd, receipt }], Mode.force);
-    }
+  for (const charge of unused) {
+    for (const [i, demand] of demandsOf(terms, charge).entries())
+      take([{ ...demand, cost: -demand.cost, receipt: charge.receipts[i]! }], Mode.force);
   }
-  for (const charge of running) {
-    for (const { demand, rule, receipt } of chargesOf(charge)) {
-      if (rule.isPlace) take([{ ...demand, receipt }], Mode.force);
-    }
+  const placesOf = (holder: Holder) =>
+    demandsOf(terms, holder).flatMap((demand, i) => (terms.rules[i]!.isPlace ? { demand, rule: terms.rules[i]! } : []));
+  for (const { demand, rule } of ended.flatMap(placesOf)) {
+    if (rule.afterEnd === undefined) take([{ ...demand, cost: -demand.cost }], Mode.force);
+    else take([{ ...demand, ledger: rule.afterEnd }], Mode.force);
   }
+  for (const { demand } of running.flatMap(placesOf)) take([demand], Mode.force);
   for (const { rule, lane, cost, receipt = 0 } of corrections) {
     const demand = demandsOf(terms, { id: 0, lane, cost: 1 })[rule];
     if (demand !== undefined && cost !== 0) take([{ ...demand, cost, receipt }], Mode.force);

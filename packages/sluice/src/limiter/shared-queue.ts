@@ -51,11 +51,15 @@ export interface Ticket {
   readonly offset: number;
 }
 
-/** What a granted call has taken. */
-export interface Charge {
+/** A call that was granted, or may have been: names its places. */
+export interface Holder {
   readonly id: number;
   readonly lane: string;
   readonly cost: number;
+}
+
+/** What a granted call has taken. */
+export interface Charge extends Holder {
   /** Of each rule, in order. */
   readonly receipts: readonly number[];
 }
@@ -91,10 +95,10 @@ export interface Note {
 export interface QueueRequest {
   /** Granted calls that were not started: everything goes back. */
   readonly unused?: readonly Charge[];
-  /** Calls that have ended. */
-  readonly ended?: readonly Charge[];
+  /** Calls that have ended; and tickets that are missing, whose grants may have been lost: nobody will start them. */
+  readonly ended?: readonly Holder[];
   /** Calls that are still running: their places are held on. */
-  readonly running?: readonly Charge[];
+  readonly running?: readonly Holder[];
   readonly corrections?: readonly Correction[];
   /** Nobody may start for so long. */
   readonly pause?: number;
@@ -160,7 +164,8 @@ export function demandsOf(
   }));
 }
 
-function keyFor(per: QueueRule["per"], name: string, lane: string): string {
+/** Whose account of a rule a call in this lane falls under. */
+export function keyFor(per: QueueRule["per"], name: string, lane: string): string {
   if (per === "queue") return name;
   if (per === "lane") return lane;
   const cut = lane.indexOf("~", 1);
