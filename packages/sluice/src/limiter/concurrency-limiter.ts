@@ -76,7 +76,7 @@ export interface ConcurrencyLimiterOptions<S extends Store = Store> {
 }
 
 /** A name for a lease that no other process gives: 48 random bits. */
-function leaseName(): number {
+export function leaseName(): number {
   const [high, low] = crypto.getRandomValues(new Uint32Array(2));
   return 1 + (high! & 0xffff) * 2 ** 32 + low!;
 }

@@ -4,9 +4,9 @@ const CONSTANTS = Int32Array.from(primes, (prime) => fraction(Math.cbrt(prime)))
 const START = Int32Array.from(primes.slice(0, 8), (prime) => fraction(Math.sqrt(prime)));
 
 const words = new Int32Array(64);
-const BLOCK_UNITS = 32;
-/** Of the last block the 64 bits of the length take four. */
-const LENGTH_AT = BLOCK_UNITS - 4;
+/** UTF-16 code units in a block of 64 bytes; of the last block the length of the text in bits takes the last four. */
+const UNITS = 32;
+const LENGTH_UNITS = 4;
 
 /**
  * SHA-256 (FIPS 180-4) of a text, as 64 hexadecimal digits, at once.
@@ -16,23 +16,29 @@ const LENGTH_AT = BLOCK_UNITS - 4;
  * the same: different texts have different bytes.
  */
 export function sha256(text: string): string {
-  const hash = Int32Array.from(START);
+  const hash = START.slice();
   const { length } = text;
-  const blocks = Math.floor((length + 4) / BLOCK_UNITS) + 1;
-  const unitAt = (at: number): number => {
-    if (at < length) return text.charCodeAt(at);
-    if (at === length) return 0x8000;
-    const place = at - (blocks - 1) * BLOCK_UNITS - LENGTH_AT;
-    return place < 0 ? 0 : Math.floor((length * 16) / 2 ** (16 * (3 - place))) % 0x10000;
-  };
+  const blocks = Math.floor((length + LENGTH_UNITS) / UNITS) + 1;
   for (let block = 0; block < blocks; block++) {
+    const start = block * UNITS;
     for (let i = 0; i < 16; i++) {
-      const at = block * BLOCK_UNITS + 2 * i;
-      words[i] = (unitAt(at) << 16) | unitAt(at + 1);
+      const at = start + 2 * i;
+      words[i] = (unitAt(text, at) << 16) | unitAt(text, at + 1);
+    }
+    if (block === blocks - 1) {
+      words[14] = Math.floor(length / 2 ** 28);
+      words[15] = length << 4;
     }
     mix(hash);
   }
-  return Array.from(hash, (word) => (word >>> 0).toString(16).padStart(8, "0")).join("");
+  let digits = "";
+  for (const word of hash) digits += (word >>> 0).toString(16).padStart(8, "0");
+  return digits;
+}
+
+/** The text, one bit, and zeros. */
+function unitAt(text: string, at: number): number {
+  return at < text.length ? text.charCodeAt(at) : at === text.length ? 0x8000 : 0;
 }
 
 /** One block, which is in the first sixteen words. */
@@ -44,7 +50,14 @@ function mix(hash: Int32Array): void {
     const s1 = rotated(late, 17) ^ rotated(late, 19) ^ (late >>> 10);
     words[i] = words[i - 16]! + s0 + words[i - 7]! + s1;
   }
-  let [a, b, c, d, e, f, g, h] = hash as unknown as [number, number, number, number, number, number, number, number];
+  let a = hash[0]!;
+  let b = hash[1]!;
+  let c = hash[2]!;
+  let d = hash[3]!;
+  let e = hash[4]!;
+  let f = hash[5]!;
+  let g = hash[6]!;
+  let h = hash[7]!;
   for (let i = 0; i < 64; i++) {
     const s1 = rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25);
     const first = (h + s1 + ((e & f) ^ (~e & g)) + CONSTANTS[i]! + words[i]!) | 0;
@@ -59,8 +72,14 @@ function mix(hash: Int32Array): void {
     b = a;
     a = (first + second) | 0;
   }
-  const mixed = [a, b, c, d, e, f, g, h];
-  for (let i = 0; i < 8; i++) hash[i] = hash[i]! + mixed[i]!;
+  hash[0]! += a;
+  hash[1]! += b;
+  hash[2]! += c;
+  hash[3]! += d;
+  hash[4]! += e;
+  hash[5]! += f;
+  hash[6]! += g;
+  hash[7]! += h;
 }
 
 function rotated(word: number, bits: number): number {
