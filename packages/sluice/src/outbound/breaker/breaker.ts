@@ -2,7 +2,7 @@ import { isolated } from "../../limiter/events.ts";
 import { type BreakerFacts, type BreakerPhase, isFacts, joinFacts } from "./facts.ts";
 import { type BreakerChange, type BreakerOptions, breakerOptions } from "./options.ts";
 import { createProbes } from "./probes.ts";
-import { isCounts, lastingTally, NOTHING, type OutcomeCounts, plus, rollingTally } from "./tally.ts";
+import { isCounts, LastingTally, type OutcomeCounts, RollingTally, type Tally } from "./tally.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** A call that may be made: to be settled once. */
@@ -78,21 +78,25 @@ export function createBreaker(options: BreakerOptions = {}): Breaker {
   let state: BreakerPhase = "closed";
   let generation = 0;
   let pass: Admission = { pass: true, generation, isProbe: false };
-  let tally = rollingTally(settings.windowMs);
-  let undrained = NOTHING;
+  let tally: Tally = new RollingTally(settings.windowMs);
+  let undrained = new LastingTally();
   let openUntilMs = 0;
   /** How often it opened since it was closed. */
   let openings = 0;
 
   function enter(next: BreakerPhase, inGeneration: number, cause: BreakerChange["cause"], nowMs: number): void {
     const from = state;
-    if (next === "open") tally = lastingTally(from === "open" ? NOTHING : tally.read(nowMs));
-    else tally = next === "closed" ? rollingTally(settings.windowMs) : lastingTally();
+    const last = tally;
+    tally = next === "closed" ? new RollingTally(settings.windowMs) : new LastingTally();
+    if (next === "open") {
+      const failures = last.failures(nowMs);
+      tally.add(last.calls(nowMs) - failures, failures, last.slow(nowMs), nowMs);
+    }
     if (next === "closed") openings = 0;
     state = next;
     generation = inGeneration;
     pass = { pass: true, generation, isProbe: false };
-    undrained = NOTHING;
+    undrained = new LastingTally();
     probes.clear();
     if (from === next) return;
     tell?.({ from, to: next, generation, cause, openForMs: next === "open" ? openUntilMs - nowMs : 0 });
@@ -111,12 +115,15 @@ export function createBreaker(options: BreakerOptions = {}): Breaker {
     if (state === "open" && nowMs >= openUntilMs) enter("half-open", generation + 1, "time", nowMs);
   }
 
-  function count(counts: OutcomeCounts, nowMs: number): void {
-    tally.add(counts, nowMs);
-    const { successes, failures, slow } = tally.read(nowMs);
-    const calls = successes + failures;
-    const isOver = (failed: number, late: number, all: number) =>
-      failed / all >= settings.failureRate || late / all >= settings.slowRate;
+  function isOver(failures: number, slow: number, calls: number): boolean {
+    return failures / calls >= settings.failureRate || slow / calls >= settings.slowRate;
+  }
+
+  function count(moreSuccesses: number, moreFailures: number, moreSlow: number, nowMs: number): void {
+    tally.add(moreSuccesses, moreFailures, moreSlow, nowMs);
+    const calls = tally.calls(nowMs);
+    const failures = tally.failures(nowMs);
+    const slow = tally.slow(nowMs);
     if (state === "closed") {
       if (calls >= settings.minimumCalls && isOver(failures, slow, calls)) open(nowMs);
       return;
@@ -128,8 +135,7 @@ export function createBreaker(options: BreakerOptions = {}): Breaker {
   }
 
   function admitProbe(nowMs: number): Admission | Refusal {
-    const { successes, failures } = tally.read(nowMs);
-    if (successes + failures + probes.count(nowMs) < settings.probes) return probes.start(generation, nowMs);
+    if (tally.calls(nowMs) + probes.count(nowMs) < settings.probes) return probes.start(generation, nowMs);
     return { pass: false, retryAfterMs: Math.min(settings.openMs, probes.freeAtMs() - nowMs) };
   }
 
@@ -150,25 +156,20 @@ export function createBreaker(options: BreakerOptions = {}): Breaker {
       advance(nowMs);
       const isCurrent = admission.generation === generation && admission.isProbe === (state === "half-open");
       if (!isCurrent || state === "open" || verdict === "neither") return;
-      const isFailure = verdict === "failure";
-      const counts = {
-        successes: isFailure ? 0 : 1,
-        failures: isFailure ? 1 : 0,
-        slow: durationMs > settings.slowMs ? 1 : 0,
-      };
-      undrained = plus(undrained, counts);
-      count(counts, nowMs);
+      const failures = verdict === "failure" ? 1 : 0;
+      const slow = durationMs > settings.slowMs ? 1 : 0;
+      undrained.add(1 - failures, failures, slow);
+      count(1 - failures, failures, slow, nowMs);
     },
 
     state(nowMs) {
       advance(nowMs);
-      const { successes, failures, slow } = tally.read(nowMs);
-      const calls = successes + failures;
+      const calls = tally.calls(nowMs);
       return {
         state,
         generation,
-        failureRate: calls === 0 ? 0 : failures / calls,
-        slowRate: calls === 0 ? 0 : slow / calls,
+        failureRate: calls === 0 ? 0 : tally.failures(nowMs) / calls,
+        slowRate: calls === 0 ? 0 : tally.slow(nowMs) / calls,
         calls,
         ...(state === "open" && { openUntilMs }),
       };
@@ -187,16 +188,18 @@ export function createBreaker(options: BreakerOptions = {}): Breaker {
     },
 
     drain() {
-      if (undrained === NOTHING) return undefined;
-      const counts = undrained;
-      undrained = NOTHING;
-      return { generation, state, ...counts };
+      if (undrained.calls() === 0) return undefined;
+      const [calls, failures, slow] = [undrained.calls(), undrained.failures(), undrained.slow()];
+      undrained = new LastingTally();
+      return { generation, state, successes: calls - failures, failures, slow };
     },
 
     absorb(outcomes, nowMs) {
       advance(nowMs);
       const isCurrent = outcomes.generation === generation && outcomes.state === state;
-      if (isCurrent && state !== "open" && isCounts(outcomes)) count(outcomes, nowMs);
+      if (isCurrent && state !== "open" && isCounts(outcomes)) {
+        count(outcomes.successes, outcomes.failures, outcomes.slow, nowMs);
+      }
     },
   };
 }

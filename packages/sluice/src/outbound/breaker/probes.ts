@@ -25,7 +25,7 @@ export function createProbes(leaseMs: number): Probes {
   /** When each lease ends, in the order of their starts: the first one ends first. */
   const held = new Map<object, number>();
   /** Those that started and did not end, without keeping them alive. */
-  let open = new WeakSet<object>();
+  const open = new WeakSet<object>();
 
   return {
     count(nowMs) {
@@ -51,7 +51,6 @@ export function createProbes(leaseMs: number): Probes {
     },
     clear() {
       held.clear();
-      open = new WeakSet();
     },
   };
 }

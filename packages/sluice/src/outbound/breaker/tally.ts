@@ -8,50 +8,74 @@ export interface OutcomeCounts {
   readonly slow: number;
 }
 
-/** Where outcomes are counted. */
-export interface Tally {
-  add(counts: OutcomeCounts, nowMs: number): void;
-  read(nowMs: number): OutcomeCounts;
-}
-
-export const NOTHING: OutcomeCounts = { successes: 0, failures: 0, slow: 0 };
-
-export function plus(a: OutcomeCounts, b: OutcomeCounts): OutcomeCounts {
-  return { successes: a.successes + b.successes, failures: a.failures + b.failures, slow: a.slow + b.slow };
-}
-
 /** Whether counts that came from elsewhere can be counted: a sum that was once NaN would stay so. */
 export function isCounts({ successes, failures, slow }: OutcomeCounts): boolean {
   return [successes, failures, slow].every((count) => Number.isSafeInteger(count) && count >= 0);
 }
 
-/** A tally that keeps everything, from `counts` on. */
-export function lastingTally(counts: OutcomeCounts = NOTHING): Tally {
-  let sum = counts;
-  return {
-    add(more) {
-      sum = plus(sum, more);
-    },
-    read: () => sum,
-  };
+/** Where outcomes are counted. All numbers are plain: every call that ends comes by here. */
+export interface Tally {
+  add(successes: number, failures: number, slow: number, nowMs: number): void;
+  calls(nowMs: number): number;
+  failures(nowMs: number): number;
+  slow(nowMs: number): number;
+}
+
+/** A tally that keeps everything. */
+export class LastingTally implements Tally {
+  #calls = 0;
+  #failures = 0;
+  #slow = 0;
+
+  add(successes: number, failures: number, slow: number): void {
+    this.#calls += successes + failures;
+    this.#failures += failures;
+    this.#slow += slow;
+  }
+
+  calls(): number {
+    return this.#calls;
+  }
+
+  failures(): number {
+    return this.#failures;
+  }
+
+  slow(): number {
+    return this.#slow;
+  }
 }
 
 /** The window moves on in tenths of its length. */
 const BUCKETS = 10;
 
 /** A tally of the newest outcomes: of the last nine to ten tenths of the window. */
-export function rollingTally(windowMs: number): Tally {
-  const [successes, failures, slow] = Array.from({ length: 3 }, () => new RollingCount(windowMs / BUCKETS, BUCKETS));
-  return {
-    add(counts, nowMs) {
-      successes!.add(nowMs, counts.successes);
-      failures!.add(nowMs, counts.failures);
-      slow!.add(nowMs, counts.slow);
-    },
-    read: (nowMs) => ({
-      successes: successes!.total(nowMs),
-      failures: failures!.total(nowMs),
-      slow: slow!.total(nowMs),
-    }),
-  };
+export class RollingTally implements Tally {
+  readonly #calls: RollingCount;
+  readonly #failures: RollingCount;
+  readonly #slow: RollingCount;
+
+  constructor(windowMs: number) {
+    this.#calls = new RollingCount(windowMs / BUCKETS, BUCKETS);
+    this.#failures = new RollingCount(windowMs / BUCKETS, BUCKETS);
+    this.#slow = new RollingCount(windowMs / BUCKETS, BUCKETS);
+  }
+
+  add(successes: number, failures: number, slow: number, nowMs: number): void {
+    this.#calls.add(nowMs, successes + failures);
+    if (failures > 0) this.#failures.add(nowMs, failures);
+    if (slow > 0) this.#slow.add(nowMs, slow);
+  }
+
+  calls(nowMs: number): number {
+    return this.#calls.total(nowMs);
+  }
+
+  failures(nowMs: number): number {
+    return this.#failures.total(nowMs);
+  }
+
+  slow(nowMs: number): number {
+    return this.#slow.total(nowMs);
+  }
 }

@@ -57,6 +57,6 @@ export function createBackoff(options: BackoffOptions = {}): Backoff {
     if (!(least <= Math.min(atMostMs, NEVER))) return undefined;
     const ceiling = Math.min(capMs, baseMs * Math.min(factor ** (attempt - 1), Number.MAX_VALUE));
     const most = Math.min(atMostMs, Math.max(ceiling, least * (1 + toldJitter)));
-    return Math.min(most, least + random() * (most - least));
+    return least + random() * (most - least);
   };
 }

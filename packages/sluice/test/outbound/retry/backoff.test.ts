@@ -25,6 +25,7 @@ describe("a wait that nobody asked for", () => {
     const waits = [1, 2, 3, 4, 5, 6, 7, 8, 100, 5_000].map((attempt) => Math.round(longest(attempt)!));
     expect(waits).toEqual([200, 400, 800, 1_600, 3_200, 6_400, 10_000, 10_000, 10_000, 10_000]);
     expect(createBackoff({ random: () => 0 })(3)).toBe(0);
+    expect(createBackoff({ baseMs: 0 })(5_000)).toBe(0);
     expect(createBackoff({ random: () => 0.25 })(3)).toBe(200);
   });
 

@@ -68,6 +68,7 @@ describe("an error", () => {
     ["a mistake", new TypeError("x is not a function"), "unknown"],
     ["a fine status", withFields(new SyntaxError("no JSON"), { status: 200 }), "unknown"],
     ["a status that is text", withFields(new Error("x"), { status: "error" }), "unknown"],
+    ["a broken connection, with a status of its own kind", withCode("ECONNRESET", { status: 4290 }), "transient"],
     ["a status that is none", withFields(new Error("x"), { status: 4290 }), "unknown"],
   ])("of %s", (_who, error, expected) => {
     expect(classify({ error })).toBe(expected);
