@@ -12,7 +12,7 @@ export interface SluiceOptions extends Rate {
 export async function sluice({ limit, periodMs, anchor = "start", store }: SluiceOptions): Promise<Caller> {
   const { createUpstreams }: any = await import("sluice/outbound");
   const { api } = createUpstreams(
-    { api: { limit: `${limit}/${periodMs}ms`, anchor, maxQueue: 2_000_000 } },
+    { api: { limit: `${limit}/${periodMs}ms`, anchor, maxQueue: Infinity, maxWaitMs: Infinity } },
     store && { store },
   );
   return { run: (call, signal) => api.run(call, signal && { signal }) };
