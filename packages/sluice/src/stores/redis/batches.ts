@@ -63,7 +63,7 @@ export function batches({ connection, names, timeoutMs, clock }: BatchesOptions)
     const groups = [...waiting.values()];
     waiting.clear();
     for (const group of groups) {
-      const { plain, others } = sorted(group);
+      const { plain, others } = areAlike(group) ? { plain: [group], others: [] } : sorted(group);
       for (const takes of plain) for (const batch of batchesOf(takes)) send(batch, () => takeAll(batch));
       for (const sent of requestsOf(others)) send(sent.batch, () => decideAll(sent));
     }
@@ -95,15 +95,13 @@ export function batches({ connection, names, timeoutMs, clock }: BatchesOptions)
 
   async function takeAll(batch: readonly PendingTake[]): Promise<void> {
     const { terms } = batch[0]!.take;
-    const now = clock?.wall() ?? 0;
     const isGuarded = systemClock.elapsed() < lookAtAllUntil;
-    const sent = plainRequest(batch, names, now, isGuarded);
-    const reply = (await run(terms.script, sent.keys, sent.args)) as readonly unknown[];
-    if (Number(reply[0]) < 0) {
+    const sent = plainRequest(batch, names, clock?.wall() ?? 0, isGuarded);
+    const left = deliverTakes(sent, await run(terms.script, sent.keys, sent.args));
+    if (left === undefined) {
       lookAtAllUntil = systemClock.elapsed() + LOOK_AT_ALL;
       return takeAll(batch);
     }
-    const left = deliverTakes(sent, reply);
     if (left.length === 0) return;
     await Promise.all([...requestsOf(left.map(inFull))].map(decideAll));
   }
@@ -132,7 +130,7 @@ export function batches({ connection, names, timeoutMs, clock }: BatchesOptions)
     take: (take, decided) =>
       new Promise((resolve, fail) => {
         const group = connection.isCluster ? slot({ ledger: take.quota, key: take.key }) : 0;
-        join(group, new PendingTake(take, (quota, blocks) => resolve(decided(quota, blocks)), fail));
+        join(group, new PendingTake(take, decided, resolve, fail));
       }),
     slotOf: slot,
   };
@@ -142,6 +140,16 @@ const isTake = (pending: Pending | PendingTake): pending is PendingTake => pendi
 
 function* batchesOf(takes: readonly PendingTake[]): Generator<readonly PendingTake[]> {
   for (let from = 0; from < takes.length; from += MAX_TAKES) yield takes.slice(from, from + MAX_TAKES);
+}
+
+/** Whether all are takes of one quota that look at the same blocks: nearly always. */
+function areAlike(group: readonly (Pending | PendingTake)[]): group is readonly PendingTake[] {
+  const [first] = group;
+  if (first === undefined || !isTake(first)) return false;
+  const { take } = first;
+  return group.every(
+    (pending) => isTake(pending) && pending.take.quota === take.quota && haveSameBlocks(pending.take, take),
+  );
 }
 
 /** Takes for the short script, by their quota, and everything else. What is asked about one key stays together, in its order. */

@@ -1,31 +1,36 @@
-import { slidingWindowTakeLua, slidingWindowTakeTerms } from "../../algorithms/sliding-window.take.lua.ts";
+import { slidingWindowTakeLua } from "../../algorithms/sliding-window.take.lua.ts";
 import { tokenBucketTakeLua } from "../../algorithms/token-bucket.take.lua.ts";
 import type { Ledger } from "../../limiter/store.ts";
 import { type Script, SLACK, scriptOf } from "./script.ts";
 
 /**
- * What nearly all calls are, as a short script: units of one quota, for keys that are not blocked. The script of
+ * What nearly all calls are, as a short script for one quota: units for keys that are not blocked. The script of
  * everything does the same, but takes longer to begin and to look things up.
  *
  * KEYS are the names of `n` accounts, each once, then for each ledger of blocks either one key that is there while any of
- * its keys is blocked, or `n` names, of the block of each account. ARGV is the time in microseconds, or 0 for that of
- * Redis; `n`; 1 when there is a block for each account; a JSON list with, for each account, how many calls there are, and the cost and the least
- * of each, or nothing when each account has one call of one unit; and the terms of the algorithm.
+ * its keys is blocked, or `n` names, of the block of each account. Without ARGV each account has one call of one unit, and
+ * the last key is the only one about blocks. ARGV[1] is JSON: `n`; the time in microseconds, or 0 for that of Redis;
+ * 1 when there is a block for each account; and for each account how many calls there are, and the cost and the least
+ * of each, or nothing when each account has one call of one unit.
  *
- * The reply is the time, and per call that passes the units left, for a bucket the wait until it is as good as new, and
- * where costs were given, the granted units. For one that is refused: -3, the units left, the waits until it could pass
- * (-1: never) and until the account is as good as new. For one that only the script of everything can decide: -2, and
- * nothing was done. Instead of the time, -1: some key is blocked, so name the blocks.
+ * The reply is a JSON list: the time, and per call that passes the units left, for a bucket the wait until it is as good
+ * as new, and where costs were given, the granted units. For one that is refused: -3, the units left, the waits until it
+ * could pass (-1: never) and until the account is as good as new. For one that only the script of everything can decide:
+ * -2, and nothing was done. Instead of the time, -1: some key is blocked, so name the blocks.
  */
 const HEAD = `local call, packBytes, unpackBytes = redis.call, struct.pack, struct.unpack
-local sub, byte, format = string.sub, string.byte, string.format
+local sub, byte, format, rep = string.sub, string.byte, string.format, string.rep
 local floor, ceil, max, min, huge = math.floor, math.ceil, math.max, math.min, math.huge
-local now, n, isGuarded, tail, t = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == '1', nil, 1
-local values = call('MGET', unpack(KEYS))
-for k = n + 1, isGuarded and n or #KEYS do
-  if values[k] then return { -1 } end
+local keys, n, now, isGuarded, tail, t = KEYS, #KEYS - 1, 0, false, nil, 4
+if ARGV[1] then
+  tail = cjson.decode(ARGV[1])
+  n, now, isGuarded = tail[1], tail[2], tail[3] == 1
+  if #tail == 3 then tail = nil end
 end
-if ARGV[4] ~= '' then tail = cjson.decode(ARGV[4]) end
+local values = call('MGET', unpack(keys))
+for k = n + 1, isGuarded and n or #keys do
+  if values[k] then return '[-1]' end
+end
 if now == 0 then
   local time = call('TIME')
   now = time[1] * 1000000 + time[2]
@@ -33,63 +38,82 @@ end
 local reply, r = { now }, 1
 
 local function isBlocked(i)
-  for k = n + i, #KEYS, n do
+  for k = n + i, #keys, n do
     if values[k] then return true end
   end
   return false
 end
 
 -- MGET says nothing about keys that hold something else than a string: those are not written.
-local function write(i, bytes, ttl)
-  if not ttl then return call('SET', KEYS[i], bytes, 'KEEPTTL') end
-  if values[i] then return call('SET', KEYS[i], bytes, 'PX', ttl) end
-  return call('SET', KEYS[i], bytes, 'PX', ttl, 'NX')
+local function write(i, old, bytes, isKept, ttl)
+  if not old then return call('SET', keys[i], bytes, 'PX', ttl, 'NX') end
+  if not isKept then return call('SET', keys[i], bytes, 'PX', ttl) end
+  -- In place, which leaves the end of the key where it is, and is faster than KEEPTTL.
+  if #bytes == #old then return call('SETRANGE', keys[i], '0', bytes) end
+  return call('SET', keys[i], bytes, 'KEEPTTL')
 end
 
-local function leave(begin, r, count)
-  for k = begin + 1, r do reply[k] = nil end
+local function leave(begin, count)
   for k = begin + 1, begin + count do reply[k] = -2 end
   return begin + count
 end
 `;
-
-const slidingWindow = scriptOf(HEAD + slidingWindowTakeLua);
-const tokenBucket = scriptOf(HEAD + tokenBucketTakeLua);
+const FOOT = `
+return format('[%d' .. rep(',%d', r - 1) .. ']', unpack(reply, 1, r))`;
 
 /** How plain takes from a ledger are done. */
 export interface PlainTerms {
   readonly script: Script;
-  /** What the script is told about the ledger. */
-  readonly terms: readonly string[];
   /** Time until an account is as good as new that was charged now, where that is always the same; else it is told. */
   readonly resetAfter: number | undefined;
   /** What undoes a charge at `now`. */
   receipt(now: number, resetAfter: number): number;
 }
 
-/** Clients misread integers of a reply that are close to 2^53. */
-const MOST = 2 ** 50;
+export interface PlainScriptsOptions {
+  /** How much longer than needed a key is kept, in milliseconds. */
+  readonly lingerMs: number;
+  /** Otherwise the end of a key is moved each time, for Redis ends keys by its own time. */
+  readonly isTimeOfRedis: boolean;
+}
 
-/**
- * Undefined for a ledger that only the script of everything knows.
- *
- * @param isTimeOfRedis otherwise the end of a key is moved each time, for Redis ends keys by its own time
- */
-export function plainTerms({ algorithm }: Ledger, lingerMs: number, isTimeOfRedis: boolean): PlainTerms | undefined {
-  const { name, carries, params } = algorithm;
+/** Beyond this a quota is for the script of everything. */
+const MOST = 2 ** 50;
+/** Redis may keep each script for as long as it runs, so there are not more than this. */
+const MOST_SCRIPTS = 100;
+
+/** Finds how plain takes from a ledger are done: undefined where only the script of everything knows. */
+export function plainScripts(options: PlainScriptsOptions): (ledger: Ledger) => PlainTerms | undefined {
+  const known = new WeakMap<Ledger, PlainTerms | null>();
+  const texts = new Set<string>();
+  return (ledger) => {
+    let terms = known.get(ledger);
+    if (terms === undefined) {
+      terms = plainTerms(ledger, options) ?? null;
+      if (terms !== null && texts.size < MOST_SCRIPTS) texts.add(terms.script.text);
+      if (terms !== null && !texts.has(terms.script.text)) terms = null;
+      known.set(ledger, terms);
+    }
+    return terms ?? undefined;
+  };
+}
+
+function plainTerms(
+  { algorithm: { name, carries, params } }: Ledger,
+  { lingerMs, isTimeOfRedis }: PlainScriptsOptions,
+): PlainTerms | undefined {
   if (carries || params.some((param) => typeof param !== "number" || param > MOST)) return undefined;
   const [first = 0, second = 0, third = 0] = params as readonly number[];
-  if (name === "sliding-window") {
-    const slack = isTimeOfRedis ? Math.ceil(second / SLACK) : 0;
-    const terms = slidingWindowTakeTerms([first, second, third], slack, lingerMs);
-    return { script: slidingWindow, terms, resetAfter: second, receipt: (now) => now };
-  }
-  if (name === "token-bucket" && second * third <= MOST) {
-    const life = Math.ceil((second * third) / first);
-    const slack = isTimeOfRedis ? Math.ceil(life / SLACK) : 0;
-    const ttl = Math.ceil((life + 2 * slack) / 1000) + lingerMs;
-    const terms = [first, second, third, ttl, slack].map(String);
-    return { script: tokenBucket, terms, resetAfter: undefined, receipt: (now, resetAfter) => now + resetAfter };
-  }
-  return undefined;
+  const isWindow = name === "sliding-window";
+  const isBucket = name === "token-bucket" && second * third <= MOST;
+  if (!isWindow && !isBucket) return undefined;
+  const life = isWindow ? second : Math.ceil((second * third) / first);
+  const slack = isTimeOfRedis ? Math.ceil(life / SLACK) : 0;
+  const ttlMs = Math.ceil((life + 2 * slack) / 1000) + lingerMs;
+  const take = isWindow ? slidingWindowTakeLua : tokenBucketTakeLua;
+  return {
+    script: scriptOf(HEAD + take([first, second, third], slack, ttlMs) + FOOT),
+    resetAfter: isWindow ? life : undefined,
+    receipt: isWindow ? (now) => now : (now, resetAfter) => now + resetAfter,
+  };
 }

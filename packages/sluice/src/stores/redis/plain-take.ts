@@ -18,19 +18,21 @@ export interface PlainTake {
 export type Decided<T> = (quota: Taken, blocks?: readonly Taken[]) => T;
 
 /** A plain take that waits to be sent, and to be answered. */
-export class PendingTake {
+export class PendingTake<T = any> {
   readonly take: PlainTake;
   readonly fail: (error: unknown) => void;
-  readonly #answer: Decided<void>;
+  readonly #resolve: (value: T) => void;
+  readonly #decided: Decided<T>;
 
-  constructor(take: PlainTake, answer: Decided<void>, fail: (error: unknown) => void) {
+  constructor(take: PlainTake, decided: Decided<T>, resolve: (value: T) => void, fail: (error: unknown) => void) {
     this.take = take;
-    this.#answer = answer;
     this.fail = fail;
+    this.#resolve = resolve;
+    this.#decided = decided;
   }
 
   settle(quota: Taken, blocks?: readonly Taken[]): void {
-    this.#answer(quota, blocks);
+    this.#resolve(this.#decided(quota, blocks));
   }
 }
 
@@ -80,6 +82,7 @@ export function demandsOf({ quota, blocks, key, cost, least }: PlainTake): reado
 /**
  * Writes a request for takes of one ledger.
  *
+ * @param now 0: the time of Redis
  * @param isGuarded names the block of each key, instead of the one key that is there while any is blocked
  */
 export function plainRequest(
@@ -88,32 +91,39 @@ export function plainRequest(
   now: number,
   isGuarded: boolean,
 ): PlainRequest {
-  const { terms, quota, blocks } = takes[0]!.take;
-  const keys = takes.map(({ take: { key } }) => names.of({ ledger: quota, key }));
-  const isSimple =
-    takes.every(({ take: { cost, least } }) => cost === 1 && least === undefined) && new Set(keys).size === keys.length;
-  const groups = isSimple ? [] : byName(takes, keys);
+  const { quota, blocks } = takes[0]!.take;
+  const isSimple = areUnitsOfDifferentKeys(takes);
+  const groups = isSimple ? [] : byKey(takes);
   const order = isSimple ? takes : groups.flat();
   const firsts = isSimple ? takes : groups.map(([first]) => first!);
-  const distinct = isSimple ? keys : [...new Set(keys)];
-  const guards = blocks.flatMap((ledger) =>
-    isGuarded ? firsts.map(({ take: { key } }) => names.of({ ledger, key })) : [names.marker(ledger)],
-  );
-  const tail = isSimple ? "" : `[${groups.map(tailOf).join(",")}]`;
+  const keys = firsts.map(({ take: { key } }) => names.of({ ledger: quota, key }));
+  const count = keys.length;
+  for (const ledger of blocks) {
+    if (isGuarded) for (const { take } of firsts) keys.push(names.of({ ledger, key: take.key }));
+    else keys.push(names.marker(ledger));
+  }
+  const isUsual = isSimple && now === 0 && !isGuarded && blocks.length === 1;
+  const head = `${count},${now},${isGuarded ? 1 : 0}`;
   return {
-    keys: distinct.concat(guards),
-    args: [String(now), String(distinct.length), isGuarded ? "1" : "0", tail, ...terms.terms],
+    keys,
+    args: isUsual ? [] : [`[${isSimple ? head : [head, ...groups.map(tailOf)].join(",")}]`],
     order,
     hasCosts: !isSimple,
   };
 }
 
+function areUnitsOfDifferentKeys(takes: readonly PendingTake[]): boolean {
+  for (const { take } of takes) if (take.cost !== 1 || take.least !== undefined) return false;
+  return takes.length === 1 || new Set(takes.map(({ take }) => take.key)).size === takes.length;
+}
+
 /** Takes of the same account together, in the order in which the accounts were named first. */
-function byName(takes: readonly PendingTake[], names: readonly string[]): PendingTake[][] {
+function byKey(takes: readonly PendingTake[]): PendingTake[][] {
   const groups = new Map<string, PendingTake[]>();
-  for (const [i, pending] of takes.entries()) {
-    const group = groups.get(names[i]!);
-    if (group === undefined) groups.set(names[i]!, [pending]);
+  for (const pending of takes) {
+    const { key } = pending.take;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [pending]);
     else group.push(pending);
   }
   return [...groups.values()];

@@ -1,14 +1,18 @@
 import { Mode } from "../../algorithms/algorithm.ts";
 import type { Clock } from "../../limiter/clock.ts";
-import type { Account, Demand, Ledger, Store, Taken, TakeOptions } from "../../limiter/store.ts";
+import type { QueueSeat, QueueTerms, SharedQueue } from "../../limiter/shared-queue.ts";
+import type { Account, Demand, Store, Taken, TakeOptions } from "../../limiter/store.ts";
 import { takeAcrossSlots } from "./across-slots.ts";
 import { batches } from "./batches.ts";
 import { connection } from "./connection.ts";
 import { decisions } from "./decisions.ts";
 import { keyNames } from "./key-names.ts";
 import { assertKnown } from "./ledger-terms.ts";
-import { type PlainTerms, plainTerms } from "./plain-script.ts";
+import { plainScripts } from "./plain-script.ts";
 import { NOT_BLOCKED, plainTakeOf } from "./plain-take.ts";
+import { channelsOf } from "./queue/channels.ts";
+import { sharedQueues } from "./queue/shared-queues.ts";
+import { subscriber } from "./queue/subscriber.ts";
 import { lingerMs } from "./request.ts";
 import type { RedisClient } from "./types.ts";
 
@@ -48,9 +52,18 @@ export interface RedisStoreOptions {
   readonly hashTag?: (key: string) => string;
   /** Take a client that may send a command again after its reply was lost, and so charge a call twice. @default false */
   readonly allowResend?: boolean;
+  /**
+   * A second client of the same kind, for nothing but hearing what other processes do in shared queues. Closing it is left
+   * to its owner. Without one the store makes it when the first queue is opened, with the options of `client`, and closes it with the last;
+   * clients of a Cluster, and node-redis with Sentinels, hear over a connection of their own. It keeps no process alive, except
+   * while it tries to connect again.
+   *
+   * @default one like `client`
+   */
+  readonly subscriber?: RedisClient;
 }
 
-/** Keeps states in Redis or Valkey, for any number of processes. Decisions are promises. */
+/** Keeps states and queues in Redis or Valkey, for any number of processes. Decisions are promises. */
 export interface RedisStore extends Store {
   /**
    * @throws StoreTimeoutError when there is no answer in time, RedisStoreError when Redis or the connection failed (in
@@ -59,7 +72,14 @@ export interface RedisStore extends Store {
    */
   take(demands: readonly Demand[], options?: TakeOptions): Promise<readonly Taken[]>;
   forget(accounts: readonly Account[]): Promise<void>;
-  /** Decides no more. The client stays open. */
+  /**
+   * Each request is one call of a script, which tells other owners by PUBLISH; where that does not reach them they ask by
+   * themselves. Requests fail as `take` does, and then may have been done. Bytes that are no queue are a new, empty queue.
+   *
+   * @throws TypeError for an algorithm that Redis does not know, or when the store is closed.
+   */
+  queue(terms: QueueTerms, seat: QueueSeat): SharedQueue;
+  /** Decides no more, and hears nothing more of queues. The client stays open. */
   close(): Promise<void>;
 }
 
@@ -83,22 +103,16 @@ export interface RedisStore extends Store {
 export function redisStore(options: RedisStoreOptions): RedisStore {
   const { client, prefix = "sluice:", timeoutMs = 50, clock, hashTag, allowResend = false } = options;
   const names = keyNames({ prefix, ...(hashTag && { hashTag }) });
-  const calls = batches({ connection: connection(client, allowResend), names, timeoutMs, clock });
+  const redis = connection(client, allowResend);
+  const calls = batches({ connection: redis, names, timeoutMs, clock });
+  const hearing = subscriber(() => channelsOf(client, options.subscriber));
+  const queues = sharedQueues({ connection: redis, names, timeoutMs, clock, subscriber: hearing });
   const decide = decisions(calls);
   let isClosed = false;
 
-  const known = new WeakMap<Ledger, PlainTerms | null>();
-  const plainTermsOf = (ledger: Ledger): PlainTerms | undefined => {
-    let terms = known.get(ledger);
-    if (terms === undefined) {
-      terms = plainTerms(ledger, lingerMs(clock), clock === undefined) ?? null;
-      known.set(ledger, terms);
-    }
-    return terms ?? undefined;
-  };
+  const plainTermsOf = plainScripts({ lingerMs: lingerMs(clock), isTimeOfRedis: clock === undefined });
 
-  const open = <T>(work: () => Promise<T>): Promise<T> =>
-    isClosed ? Promise.reject(new TypeError("The Redis store is closed, and decides no more.")) : work();
+  const open = <T>(work: () => Promise<T>): Promise<T> => (isClosed ? Promise.reject(closed()) : work());
 
   const takeAll = (demands: readonly Demand[], takeOptions: TakeOptions): Promise<readonly Taken[]> => {
     const { mode = Mode.take, ahead = [] } = takeOptions;
@@ -124,9 +138,11 @@ export function redisStore(options: RedisStoreOptions): RedisStore {
       const blockLedgers = [blocks];
       return {
         take(key, cost, decided) {
+          if (isClosed) return Promise.reject(closed());
           if (cost > 0) {
-            const take = { terms, quota, blocks: blockLedgers, key, cost, least: undefined };
-            return open(() => calls.take(take, (taken, told) => decided(taken, told?.[0])));
+            return calls.take({ terms, quota, blocks: blockLedgers, key, cost, least: undefined }, (taken, told) =>
+              decided(taken, told?.[0]),
+            );
           }
           const demands = [
             { ledger: quota, key, cost },
@@ -139,8 +155,15 @@ export function redisStore(options: RedisStoreOptions): RedisStore {
         },
       };
     },
+    queue(terms, seat) {
+      if (isClosed) throw closed();
+      return queues.open(terms, seat);
+    },
     async close() {
       isClosed = true;
+      queues.close();
     },
   };
 }
+
+const closed = (): TypeError => new TypeError("The Redis store is closed, and decides no more.");
