@@ -1,9 +1,7 @@
 import fc from "fast-check";
-import { type Decision, perHour, perMinute } from "sluice";
 import { type ResponseHead, readStatement } from "sluice/outbound";
 import type { request } from "undici";
 import { describe, expect, it } from "vitest";
-import { httpHeaders, type RateLimitDraft } from "../../../src/answers/http.ts";
 
 const NOW = "Sun, 01 Mar 2026 12:00:00 GMT";
 const wallMs = Date.parse(NOW);
@@ -19,6 +17,7 @@ describe("Retry-After", () => {
     ["120", 120_000],
     ["1.5", 1500],
     ["1.1", 1100],
+    ["16.1", 16_100],
     ["0.0001", 1],
     [" 7 ", 7000],
     ["Sun, 01 Mar 2026 12:01:00 GMT", 60_000],
@@ -125,13 +124,25 @@ describe("the fields of the draft", () => {
     expect(read({ ratelimit }).limits).toEqual(limits);
   });
 
-  it("a malformed RateLimit leaves the older fields", () => {
+  it("are ignored when they are malformed, which leaves the older fields", () => {
     const headers = { "x-ratelimit-limit": "5", "x-ratelimit-remaining": "4" };
     expect(read({ ...headers, ratelimit: '"a";r=1' }).limits).toEqual([{ name: "a", remaining: 1 }]);
     expect(read({ ...headers, ratelimit: '"a";r=1;' }).limits).toEqual([{ limit: 5, remaining: 4 }]);
   });
 
-  it("a policy that fits two states, or a state that fits two policies, is joined with neither", () => {
+  it("join a state with the policy of its name and its partition", () => {
+    const headers = {
+      ratelimit: '"a";r=1;pk=:YQ==:, "a";r=2;pk=:Yg==:',
+      "ratelimit-policy": '"a";q=10;pk=:YQ==:, "a";q=20;pk=:Yg==:, "b";q=30;w=60',
+    };
+    expect(read(headers).limits).toEqual([
+      { name: "a", limit: 10, remaining: 1, partition: "YQ==" },
+      { name: "a", limit: 20, remaining: 2, partition: "Yg==" },
+      { name: "b", limit: 30, windowMs: 60_000 },
+    ]);
+  });
+
+  it("join no state that fits two policies", () => {
     const policies = { "ratelimit-policy": "10;w=1, 10;w=60" };
     expect(read({ ...policies, ratelimit: "limit=10, remaining=1, reset=1" }).limits[0]).toEqual({
       limit: 10,
@@ -141,65 +152,17 @@ describe("the fields of the draft", () => {
   });
 });
 
-describe("the fields that Sluice writes for others", () => {
-  const decision = (changes: Partial<Decision>): Decision => ({
-    allowed: true,
-    quota: "per-minute",
-    limit: 60,
-    remaining: 12,
-    retryAfterMs: 0,
-    resetAfterMs: 20_000,
-    degraded: false,
-    ...changes,
-  });
-  const minute = decision({});
-  const refused = decision({ allowed: false, remaining: 0, retryAfterMs: 19_001 });
-  const hour = decision({ quota: "per-hour", limit: 2000, remaining: 1450, resetAfterMs: 3_000_000 });
-  const written = (headers: RateLimitDraft | false, binding: Decision, legacyHeaders = true) => {
-    const list = httpHeaders([perMinute(60), perHour(2000)], { headers, legacyHeaders })(binding, [binding, hour]);
-    return Object.fromEntries(list.flatMap((name, i) => (i % 2 === 0 ? [[name, list[i + 1]!]] : [])));
-  };
-  const ofMinute = { limit: 60, remaining: 12, resetAfterMs: 20_000, windowMs: 60_000 };
-
-  it.each([true, false])("are read in draft 11 (older fields too: %s)", (legacyHeaders) => {
-    expect(read(written("draft-11", minute, legacyHeaders))).toEqual({
-      limits: [
-        { name: "per-minute", ...ofMinute },
-        { name: "per-hour", limit: 2000, remaining: 1450, resetAfterMs: 3_000_000, windowMs: 3_600_000 },
-      ],
-    });
-  });
-
-  it.each(["draft-7", "draft-6"] as const)("are read in %s", (draft) => {
-    for (const legacyHeaders of [true, false]) {
-      expect(read(written(draft, minute, legacyHeaders))).toEqual({
-        limits: [ofMinute, { limit: 2000, windowMs: 3_600_000 }],
-      });
-    }
-  });
-
-  it("are read without a draft, and in a refusal", () => {
-    expect(read(written(false, minute)).limits).toEqual([{ limit: 60, remaining: 12, resetAfterMs: 20_000 }]);
-    const statement = read(written("draft-11", refused));
-    expect(statement.retryAfterMs).toBe(20_000);
-    expect(statement.limits[0]).toEqual({ name: "per-minute", ...ofMinute, remaining: 0 });
-  });
-
-  it("are read whatever the numbers", () => {
-    const number = fc.oneof(fc.integer({ min: 0, max: 100_000 }), fc.double(), fc.maxSafeInteger());
-    fc.assert(
-      fc.property(
-        number,
-        number,
-        number,
-        fc.constantFrom("draft-11", "draft-7", "draft-6"),
-        (remaining, a, b, draft) => {
-          const one = decision({ remaining, resetAfterMs: a, retryAfterMs: b, allowed: false });
-          const left = remaining > 0 ? Math.min(Math.floor(remaining), 999_999_999_999_999) : 0;
-          expect(read(written(draft as RateLimitDraft, one)).limits[0]?.remaining).toBe(left);
-        },
-      ),
-    );
+describe("the older fields", () => {
+  it.each([
+    ["10, 10", "4, 4", [{ limit: 10, remaining: 4 }]],
+    ["10, 20", "4", [{ remaining: 4 }]],
+    ["10", "4, 5", [{ limit: 10 }]],
+    ["10, 20", "4, 5", []],
+    ["-1", "unlimited", []],
+    ["1e3", "0x10", []],
+    ["9".repeat(16), "Infinity", []],
+  ])("that say limit %s and remaining %s", (limit, remaining, limits) => {
+    expect(read({ "x-ratelimit-limit": limit, "x-ratelimit-remaining": remaining }).limits).toEqual(limits);
   });
 });
 

@@ -84,9 +84,9 @@ it("reads Lists as another parser of RFC 9651 does, and refuses what it refuses"
       if (expected !== undefined) read++;
       expect(parseList(field)?.map(ours)).toEqual(expected);
     }),
-    { numRuns: 50_000 },
+    { numRuns: 20_000 },
   );
-  expect(read).toBeGreaterThan(1000);
+  expect(read).toBeGreaterThan(500);
 });
 
 it("reads Dictionaries as another parser of RFC 9651 does, and refuses what it refuses", () => {
@@ -100,9 +100,9 @@ it("reads Dictionaries as another parser of RFC 9651 does, and refuses what it r
         expected && [...expected].map(([key, item]) => [key, member(item)]),
       );
     }),
-    { numRuns: 50_000 },
+    { numRuns: 20_000 },
   );
-  expect(read).toBeGreaterThan(1000);
+  expect(read).toBeGreaterThan(500);
 });
 
 it("reads dates, which the other parser reads only where a field ends", () => {

@@ -10,7 +10,8 @@ interface World {
   readonly kind: Kind;
   readonly limit: number;
   readonly windowMs: number;
-  readonly statesWindow: boolean;
+  /** The part of the responses that state the window. */
+  readonly statesWindow: number;
   readonly statesLimit: boolean;
   readonly latencyMs: number;
   /** Parts of the calls: those of others, those without a statement, those without a response. */
@@ -25,7 +26,7 @@ function run({ kind, limit, windowMs, statesWindow, statesLimit, latencyMs, othe
   const random = seeded(seed);
   const server = modelServer({ kind, limit, windowMs });
   const model = createUsageModel();
-  const identity = statesWindow ? { windowMs } : {};
+  const identity = { name: "a" };
   const seen = { foreign: 0, reported: 0, checked: 0, allowed: 0 };
   const used: { atMs: number; units: number }[] = [];
   let onTheWay = 0;
@@ -43,7 +44,12 @@ function run({ kind, limit, windowMs, statesWindow, statesLimit, latencyMs, othe
       onTheWay -= cost;
       server.take(cost, nowMs);
       const { limit, ...state } = server.state(nowMs);
-      const stated = { ...state, ...identity, ...(statesLimit && { limit }) };
+      const stated = {
+        ...state,
+        ...identity,
+        ...(statesLimit && { limit }),
+        ...(random() < statesWindow && { windowMs }),
+      };
       const fate = random();
       at(nowMs + latency(), (heardMs) => {
         if (fate < lost) return model.lost(sequence, heardMs);
@@ -86,7 +92,7 @@ const world = fc.record<World>({
   kind: fc.constantFrom(...KINDS),
   limit: fc.integer({ min: 3, max: 60 }),
   windowMs: fc.constantFrom(1000, 10_000, 60_000),
-  statesWindow: fc.boolean(),
+  statesWindow: fc.constantFrom(0, 0.1, 1),
   statesLimit: fc.boolean(),
   latencyMs: fc.constantFrom(0, 50, 2000, 30_000),
   others: fc.constantFrom(0, 0.1, 0.5, 0.9),
