@@ -13,14 +13,14 @@ export interface Admission {
 }
 
 /** A call that must not be made. */
-export interface Refusal {
+interface Refusal {
   readonly pass: false;
   /** When it is worth asking again, from now. While probes are under way it may be too early, but is never too late. */
   readonly retryAfterMs: number;
 }
 
 /** Outcomes for other processes. They count only for breakers in the same generation and state. */
-export interface SharedOutcomes extends OutcomeCounts {
+interface SharedOutcomes extends OutcomeCounts {
   readonly generation: number;
   readonly state: BreakerPhase;
 }
@@ -53,8 +53,13 @@ export interface Breaker {
   state(nowMs: number): BreakerState;
   /** What to tell other processes. */
   facts(nowMs: number): BreakerFacts;
-  /** Hear what another process told. Old news changes nothing, and nonsense does not either. */
-  adopt(facts: BreakerFacts, nowMs: number): void;
+  /**
+   * Hear what another process told. Old news changes nothing, and nonsense does not either.
+   *
+   * @returns whether the other one is behind and should be told. A process that has just started must be: it counts
+   *   its generations from 0, and nobody would believe it. Who answers only those that are behind ends the talk.
+   */
+  adopt(facts: BreakerFacts, nowMs: number): boolean;
   /** The outcomes of this process since it was last asked. Undefined: there are none. */
   drain(): SharedOutcomes | undefined;
   /** Count what another process drained: once, since counts cannot be told apart. */
@@ -179,12 +184,15 @@ export function createBreaker(options: BreakerOptions = {}): Breaker {
 
     adopt(theirs, nowMs) {
       const ours = factsAt(nowMs);
-      if (!isFacts(theirs) || joinFacts(ours, theirs) === ours) return;
+      if (!isFacts(theirs)) return false;
+      const isSame = theirs.state === ours.state && theirs.generation === ours.generation;
+      if (joinFacts(ours, theirs) === ours) return !isSame;
       const longestMs = settings.maxOpenMs * (1 + settings.openJitter);
       if (theirs.state === "open") openUntilMs = nowMs + Math.min(longestMs, theirs.openForMs);
-      if (theirs.state === ours.state && theirs.generation === ours.generation) return;
+      if (isSame) return false;
       if (theirs.state === "open") openings++;
       enter(theirs.state, theirs.generation, "adopted", nowMs);
+      return false;
     },
 
     drain() {

@@ -15,7 +15,7 @@ export interface BackoffOptions {
 }
 
 /** What bounds a wait, in milliseconds from now. */
-export interface WaitBounds {
+interface WaitBounds {
   /** What the upstream asked for: no wait is shorter. */
   readonly toldMs?: number | undefined;
   /** No wait is longer. */

@@ -93,6 +93,25 @@ describe("a breaker that hears of another", () => {
     expect(breaker.state(4_000).openUntilMs).toBe(14_000);
   });
 
+  it("says when the other one must be told, and only then", () => {
+    const [old, young] = [exact(), exact()];
+    calls(old, "failure", 10, 0);
+    calls(old, "success", 2, 5_000);
+    expect(young.adopt(old.facts(5_000), 5_000)).toBe(false);
+    expect(young.adopt(old.facts(5_000), 5_000)).toBe(false);
+    const started = exact();
+    calls(started, "failure", 10, 5_000);
+    expect(old.adopt(started.facts(5_000), 5_000)).toBe(true);
+    expect(started.adopt(old.facts(5_000), 5_000)).toBe(false);
+    expect(started.state(5_000)).toMatchObject({ state: "closed", generation: 3 });
+    expect(old.adopt({} as BreakerFacts, 5_000)).toBe(false);
+    expect(young.adopt({ generation: 3, state: "half-open", openForMs: 0 }, 5_000)).toBe(false);
+    expect(young.adopt({ generation: 3, state: "closed", openForMs: 0 }, 5_000)).toBe(true);
+    calls(old, "failure", 10, 5_000);
+    expect(old.adopt({ ...old.facts(5_000), openForMs: 9_999 }, 5_000)).toBe(false);
+    expect(old.adopt({ ...old.facts(5_000), openForMs: 1 }, 5_000)).toBe(false);
+  });
+
   it("is not kept open by an echo of its own words", () => {
     const [a, b] = [exact(), exact()];
     calls(a, "failure", 10, 0);
@@ -204,6 +223,7 @@ describe("processes that lose, repeat and reorder messages", () => {
     fc.record({ do: fc.constant("call"), who, verdict: fc.constantFrom<Verdict>("success", "failure", "failure") }),
     fc.record({ do: fc.constant("tell"), who }),
     fc.record({ do: fc.constant("hear"), who, message: fc.nat() }),
+    fc.record({ do: fc.constant("answer"), who, message: fc.nat() }),
     fc.record({ do: fc.constant("wait"), ms: fc.integer({ min: 1, max: 900 }) }),
   ) as fc.Arbitrary<{ do: string; who: number; verdict: Verdict; message: number; ms: number }>;
 
@@ -221,7 +241,12 @@ describe("processes that lose, repeat and reorder messages", () => {
           const before = generations();
           const breaker = breakers[one.who]!;
           if (one.do === "wait") nowMs += one.ms;
-          else if (one.do === "tell") messages.push(breaker.facts(time(one.who)));
+          else if (one.do === "answer") {
+            const other = one.message % COUNT;
+            const isBehind = breaker.adopt(breakers[other]!.facts(time(other)), time(one.who));
+            if (isBehind) expect(breakers[other]!.adopt(breaker.facts(time(one.who)), time(other))).toBe(false);
+            expect(generations()[one.who]).toBe(generations()[other]);
+          } else if (one.do === "tell") messages.push(breaker.facts(time(one.who)));
           else if (one.do === "hear" && messages.length > 0) {
             breaker.adopt(messages[one.message % messages.length]!, time(one.who));
           } else if (one.do === "call") {
