@@ -13,3 +13,29 @@ export interface NodeRedisClient {
 }
 
 export type RedisClient = IoredisClient | NodeRedisClient;
+
+/** A client of `ioredis` or `iovalkey` that hears messages. */
+export interface IoredisSubscriber {
+  subscribe(...channels: any[]): Promise<unknown>;
+  unsubscribe(...channels: any[]): Promise<unknown>;
+  on(event: string, listener: (...args: any[]) => void): unknown;
+  off(event: string, listener: (...args: any[]) => void): unknown;
+  disconnect(): void;
+  readonly stream?: any;
+}
+
+/** A client of `redis` that hears messages. */
+export interface NodeRedisSubscriber {
+  subscribe(channel: string, listener: (message: string) => void): Promise<unknown>;
+  unsubscribe(channel: string): Promise<unknown>;
+  on(event: string, listener: (...args: any[]) => void): unknown;
+  connect(): Promise<unknown>;
+  destroy(): void;
+  unref(): void;
+}
+
+/** A client that can be made once more, with other options. */
+export interface Duplicable {
+  duplicate(options: object): any;
+  readonly options?: any;
+}

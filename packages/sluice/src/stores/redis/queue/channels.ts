@@ -1,0 +1,96 @@
+import type { Duplicable, IoredisSubscriber, NodeRedisSubscriber, RedisClient } from "../types.ts";
+
+/** Channels of Redis, heard over a connection of any client. */
+export interface Channels {
+  /** Fails when it is not known whether messages will come. May be asked again. */
+  join(channel: string, hear: (message: string) => void): Promise<unknown>;
+  leave(channel: string): Promise<unknown>;
+  /** Ends the connection, if it was made here. */
+  end(): void;
+}
+
+/** Messages that were sent while there was no connection are lost, so it comes back soon. In milliseconds. */
+const comeBack = (attempts: number): number => Math.min(2_000, 50 * attempts);
+
+/**
+ * A client that hears messages can do nothing else, so it is another one: `given`, or made like `client`. Clients of a
+ * Cluster, and node-redis with Sentinels, have a connection for this beside the others.
+ */
+export function channelsOf(client: RedisClient, given: RedisClient | undefined): Channels {
+  if ("evalsha" in client) {
+    if (given !== undefined) return overIoredis(given as unknown as IoredisSubscriber, false);
+    if (client.isCluster === true) return overIoredis(client as unknown as IoredisSubscriber, false);
+    return overIoredis(anotherIoredis(client as unknown as Duplicable), true);
+  }
+  const hasItsOwn = "masters" in client || "getSentinelNode" in client;
+  const made = given === undefined && !hasItsOwn ? anotherNodeRedis(client as unknown as Duplicable) : undefined;
+  return overNodeRedis(made ?? ((given ?? client) as unknown as NodeRedisSubscriber), made !== undefined);
+}
+
+/** Subscribes again by itself when it has a new connection. */
+function anotherIoredis(client: Duplicable): IoredisSubscriber {
+  const made: IoredisSubscriber = client.duplicate({
+    keyPrefix: "",
+    lazyConnect: false,
+    enableOfflineQueue: true,
+    autoResubscribe: true,
+    autoPipelining: false,
+    maxRetriesPerRequest: null,
+    commandTimeout: undefined,
+    socketTimeout: undefined,
+    retryStrategy: comeBack,
+    sentinelRetryStrategy: comeBack,
+  });
+  made.on("error", () => {});
+  made.on("connect", () => made.stream?.unref?.());
+  return made;
+}
+
+function anotherNodeRedis(client: Duplicable): NodeRedisSubscriber {
+  const socket = { ...client.options?.socket, reconnectStrategy: comeBack };
+  const made: NodeRedisSubscriber = client.duplicate({ socket, disableOfflineQueue: false });
+  made.on("error", () => {});
+  made.unref();
+  return made;
+}
+
+function overIoredis(client: IoredisSubscriber, isOwn: boolean): Channels {
+  const hearers = new Map<string, (message: string) => void>();
+  const onMessage = (channel: string, message: string) => hearers.get(channel)?.(message);
+  client.on("message", onMessage);
+  return {
+    join(channel, hear) {
+      hearers.set(channel, hear);
+      return client.subscribe(channel);
+    },
+    leave(channel) {
+      hearers.delete(channel);
+      return client.unsubscribe(channel);
+    },
+    end() {
+      client.off("message", onMessage);
+      if (isOwn) client.disconnect();
+    },
+  };
+}
+
+function overNodeRedis(client: NodeRedisSubscriber, isOwn: boolean): Channels {
+  let connected: Promise<unknown> | undefined = isOwn ? undefined : Promise.resolve();
+  const connect = (): Promise<unknown> => {
+    connected ??= client.connect().catch((error: unknown) => {
+      connected = undefined;
+      throw error;
+    });
+    return connected;
+  };
+  return {
+    join: async (channel, hear) => {
+      await connect();
+      await client.subscribe(channel, hear);
+    },
+    leave: (channel) => client.unsubscribe(channel),
+    end() {
+      if (isOwn) client.destroy();
+    },
+  };
+}
