@@ -23,7 +23,7 @@ export interface RetryQuestion {
 /** When to try again, from now in milliseconds; or why not to. */
 export type RetryPlan = { readonly delayMs: number } | { readonly stop: RetryStop };
 
-type RetryStop =
+export type RetryStop =
   /** It ended in a way that does not change by trying again. */
   | "class"
   /** Doing it twice may do harm. */
