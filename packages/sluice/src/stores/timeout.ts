@@ -86,11 +86,12 @@ function timed(store: Store, call: TimedCalls): Store {
   };
 }
 
-/** A call that has not been answered. */
+/** A call that has not been answered, or was a moment ago. */
 interface Pending {
   /** On the clock's elapsed time. */
   readonly due: number;
-  reject(error: StoreTimeoutError): void;
+  readonly reject: (error: StoreTimeoutError) => void;
+  isOver: boolean;
 }
 
 /** A timer that is later than this, in microseconds, tells of an event loop that was busy. */
@@ -98,29 +99,43 @@ const LATE = 5_000;
 /** How long answers may then take to be read. In milliseconds. */
 const GRACE_MS = 5;
 
+/** Answered calls that are kept in line until as many have come behind them. */
+const SLACK = 64;
+
 /** The calls that are under way. All have the same time, so those that came first are due first: one timer is enough. */
 function deadlines(clock: Clock, timeoutMs: number) {
-  const pending = new Set<Pending>();
+  /** A list, for a set in which calls come and go leaves a trail that costs the collector of garbage much. */
+  const line: Pending[] = [];
+  let head = 0;
   let isArmed = false;
 
+  /** The call that came first of those that have no answer. */
+  function first(): Pending | undefined {
+    while (line[head]?.isOver) head++;
+    if (head > SLACK && 2 * head > line.length) {
+      line.splice(0, head);
+      head = 0;
+    }
+    return line[head];
+  }
+
   function arm(): void {
-    const [first] = pending;
-    isArmed = first !== undefined;
-    if (first !== undefined) clock.after(Math.max(0, first.due - clock.elapsed()) / 1000, look, true);
+    const call = first();
+    isArmed = call !== undefined;
+    if (call !== undefined) clock.after(Math.max(0, call.due - clock.elapsed()) / 1000, look, true);
   }
 
   function look(): void {
-    const [first] = pending;
+    const call = first();
     const now = clock.elapsed();
-    if (first === undefined || first.due > now) arm();
-    else if (now - first.due > LATE) clock.after(GRACE_MS, () => nextTurn(clock, () => expire(now)), true);
+    if (call === undefined || call.due > now) arm();
+    else if (now - call.due > LATE) clock.after(GRACE_MS, () => nextTurn(clock, () => expire(now)), true);
     else nextTurn(clock, () => expire(now));
   }
 
   function expire(now: number): void {
-    for (const call of pending) {
-      if (call.due > now) break;
-      pending.delete(call);
+    for (let call = first(); call !== undefined && call.due <= now; call = first()) {
+      call.isOver = true;
       call.reject(new StoreTimeoutError(timeoutMs));
     }
     arm();
@@ -129,17 +144,18 @@ function deadlines(clock: Clock, timeoutMs: number) {
   return {
     join<T>(answer: PromiseLike<T>): Promise<T> {
       return new Promise((resolve, reject) => {
-        const call = { due: clock.elapsed() + timeoutMs * 1000, reject };
-        pending.add(call);
+        const call = { due: clock.elapsed() + timeoutMs * 1000, reject, isOver: false };
+        first();
+        line.push(call);
         if (!isArmed) arm();
         // What comes after `reject` changes nothing any more, and has been handled.
         answer.then(
           (value) => {
-            pending.delete(call);
+            call.isOver = true;
             resolve(value);
           },
           (error: unknown) => {
-            pending.delete(call);
+            call.isOver = true;
             reject(error);
           },
         );

@@ -53,15 +53,16 @@ export function batches({ connection, names, timeoutMs, clock }: BatchesOptions)
   const request = requests({ names, clock, hasMarkers: !connection.isCluster });
   const call = timedCalls(clock ?? systemClock, { timeoutMs });
   const runOnce = runs(connection, timeoutMs);
-  const waiting = new Map<number, (Pending | PendingTake)[]>();
+  let waiting = new Map<number, (Pending | PendingTake)[]>();
   const slot = connection.isCluster ? (account: Account) => slotOf(names.of(account)) : () => 0;
   /** Calls that Redis has not answered. While there is none, waiting for others to join would only cost time. */
   let underWay = 0;
   let lookAtAllUntil = connection.isCluster ? Infinity : -Infinity;
 
   function flush(): void {
-    const groups = [...waiting.values()];
-    waiting.clear();
+    const groups = waiting.values();
+    // One that is cleared and filled again and again leaves a trail that costs the collector of garbage much.
+    waiting = new Map();
     for (const group of groups) {
       const { plain, others } = areAlike(group) ? { plain: [group], others: [] } : sorted(group);
       for (const takes of plain) for (const batch of batchesOf(takes)) send(batch, () => takeAll(batch));
