@@ -92,6 +92,12 @@ export interface Algorithm {
    */
   forLeases?(lease: number): LeaseTerms | undefined;
 
+  /**
+   * What a store has to keep so that this bound holds for units that are used up to `by` microseconds after they
+   * were taken: calls that start a little after they were allowed to.
+   */
+  usedLate?(by: number): LateTerms;
+
   /** The same, but going on with what the same algorithm has left under other numbers: see `whenChanged` of a limiter. */
   carrying?(): Algorithm;
 
@@ -111,6 +117,14 @@ export interface LeaseTerms {
   readonly isReturnable: boolean;
   /** Units that flow back in a lease on average. */
   readonly perLease: number;
+}
+
+/** How units of an algorithm can be used later than they are taken. */
+export interface LateTerms {
+  /** What the store keeps in its place. */
+  readonly algorithm: Algorithm;
+  /** Whether a unit is lost at the end of the window that it was taken in, as told by `resetAfter`. */
+  readonly endsWithWindow: boolean;
 }
 
 /** With fewer units than this per lease, shares of them are not worth the trouble. */

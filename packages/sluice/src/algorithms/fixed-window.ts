@@ -1,4 +1,4 @@
-import { type Algorithm, type Answer, type Cells, type LeaseTerms, Mode } from "./algorithm.ts";
+import { type Algorithm, type Answer, type Cells, type LateTerms, type LeaseTerms, Mode } from "./algorithm.ts";
 import { type CalendarUnit, calendar, type Windows } from "./calendar.ts";
 import { MAX_UNITS, wholeMicroseconds, wholeNumber } from "./numbers.ts";
 
@@ -105,6 +105,10 @@ class FixedWindow implements Algorithm {
     if (this.capacity < LEAST_PER_WINDOW) return undefined;
     const perLease = (lease * this.capacity) / this.#windows.longest;
     return { algorithm: this, lease, endsWithWindow: true, isReturnable: true, perLease };
+  }
+
+  usedLate(): LateTerms {
+    return { algorithm: this, endsWithWindow: true };
   }
 
   /** The count goes on, in the window that it began in. */

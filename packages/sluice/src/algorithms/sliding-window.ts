@@ -1,4 +1,12 @@
-import { type Algorithm, type Answer, type Cells, LEAST_PER_LEASE, type LeaseTerms, Mode } from "./algorithm.ts";
+import {
+  type Algorithm,
+  type Answer,
+  type Cells,
+  type LateTerms,
+  LEAST_PER_LEASE,
+  type LeaseTerms,
+  Mode,
+} from "./algorithm.ts";
 import { MAX_UNITS, wholeMicroseconds, wholeNumber } from "./numbers.ts";
 
 export interface SlidingWindowOptions {
@@ -118,6 +126,11 @@ class SlidingWindow implements Algorithm {
       isReturnable: true,
       perLease: (granted * this.capacity) / (this.#period + granted),
     };
+  }
+
+  usedLate(by: number): LateTerms {
+    const [limit, period, granules] = this.params as readonly [number, number, number];
+    return { algorithm: new SlidingWindow(limit, period + by, granules, this.carries), endsWithWindow: false };
   }
 
   /** A log says nothing of the numbers it was written under: it stays as it is. */

@@ -1,5 +1,14 @@
-import { type Algorithm, type Answer, type Cells, LEAST_PER_LEASE, type LeaseTerms, Mode } from "./algorithm.ts";
+import {
+  type Algorithm,
+  type Answer,
+  type Cells,
+  type LateTerms,
+  LEAST_PER_LEASE,
+  type LeaseTerms,
+  Mode,
+} from "./algorithm.ts";
 import { greatestCommonDivisor, wholeMicroseconds, wholeNumber } from "./numbers.ts";
+import { slidingWindow } from "./sliding-window.ts";
 
 /** Sums of two such numbers, and quotients of them, are exact in doubles (and so in Lua). */
 const MAX_DEPTH = 2 ** 51;
@@ -135,6 +144,20 @@ class TokenBucket implements Algorithm {
       isReturnable: false,
       perLease: granted / perUnit,
     };
+  }
+
+  /**
+   * What flows back meanwhile comes off the burst, as for leases. Where the burst is too small for that, a window that
+   * lets a whole burst pass in the time in which one flows back, and `by`, keeps the bound as well.
+   */
+  usedLate(by: number): LateTerms {
+    const perUnit = this.#unit / this.#drain;
+    const burst = this.capacity - Math.ceil(by / perUnit);
+    const algorithm =
+      burst * 2 >= this.capacity
+        ? new TokenBucket(this.#drain, this.#unit, burst, this.carries)
+        : slidingWindow({ limit: this.capacity, periodMs: (Math.ceil(this.capacity * perUnit) + by) / 1000 });
+    return { algorithm, endsWithWindow: false };
   }
 
   share(parts: number): Algorithm {

@@ -75,20 +75,24 @@ export function sweep({ ownerLife }: QueueTerms, state: QueueState, now: number)
   }
 }
 
+/** What the rate of starts follows from. */
+export type RateTerms = Pick<QueueTerms, "pace" | "interval" | "recovery">;
+type Cut = Pick<QueueState, "cutAt" | "cutTo">;
+
 /** One cut for all refusals of calls that had started before it. */
-export function cut(terms: QueueTerms, state: QueueState, startedAt: number, now: number): void {
+export function cut(terms: RateTerms, state: Cut, startedAt: number, now: number): void {
   if (startedAt <= state.cutAt) return;
   state.cutTo = Math.max(LEAST_RATE, Math.floor((rateAt(terms, state, now) * CUT) / FULL_RATE));
   state.cutAt = now;
 }
 
 /** The part of the full rate at which calls may start, in millionths: it comes back step by step. */
-export function rateAt({ recovery }: QueueTerms, { cutAt, cutTo }: QueueState, now: number): number {
+export function rateAt({ recovery }: Pick<QueueTerms, "recovery">, { cutAt, cutTo }: Cut, now: number): number {
   return Math.min(FULL_RATE, cutTo + STEP * Math.floor((now - cutAt) / recovery));
 }
 
 /** How long nobody may start after a start. */
-export function spacing(terms: QueueTerms, state: QueueState, now: number, remaining: number, limit: number): number {
+export function spacing(terms: RateTerms, state: Cut, now: number, remaining: number, limit: number): number {
   const used = Math.floor(((limit - remaining) * FULL_RATE) / limit);
   const paced = terms.pace.reduce((found, [from, spacing]) => (used >= from ? spacing : found), 0);
   const rate = rateAt(terms, state, now);

@@ -1,0 +1,117 @@
+import { Heap } from "./heap.ts";
+import { Lane } from "./lane.ts";
+import type { QueuedCall } from "./queued-call.ts";
+
+/**
+ * All calls that wait: lanes take turns by the units that they were served (start-time fair queueing), and in a lane
+ * order rules. A lane whose own limits refuse stands aside and holds up nobody.
+ */
+export class Lanes {
+  readonly #lanes = new Map<string, Lane>();
+  readonly #ready = new Heap<Lane>((a, b) => a.served < b.served || (a.served === b.served && a.since < b.since));
+  readonly #aside = new Heap<Lane>((a, b) => a.until < b.until);
+  /** Lanes without calls that have had more than others: should they come back soon, they have not forgotten it. */
+  readonly #idle = new Heap<Lane>((a, b) => a.served < b.served);
+  /** What the lane that was served last had been served. */
+  #served = 0;
+  #turns = 0;
+  size = 0;
+
+  add(call: QueuedCall): void {
+    let lane = this.#lanes.get(call.lane);
+    if (lane === undefined) {
+      lane = new Lane(call.lane);
+      this.#lanes.set(call.lane, lane);
+    }
+    if (!lane.isListed) this.#enlist(lane);
+    call.isWaiting = true;
+    lane.add(call);
+    this.size++;
+  }
+
+  /** A call waits no more: it starts, or was refused, or its caller has left. */
+  remove(call: QueuedCall): void {
+    if (!call.isWaiting) return;
+    call.isWaiting = false;
+    this.#lanes.get(call.lane)!.left(call);
+    this.size--;
+  }
+
+  /** Who is next at `now`. */
+  first(now: number): QueuedCall | undefined {
+    for (let lane = this.#aside.first(); lane !== undefined && lane.until <= now; lane = this.#aside.first()) {
+      this.#comeBack(this.#aside.shift()!);
+    }
+    for (let lane = this.#ready.first(); lane !== undefined; lane = this.#ready.first()) {
+      const call = lane.first();
+      if (call !== undefined) return call;
+      this.#ready.shift();
+      this.#retire(lane);
+    }
+    return undefined;
+  }
+
+  /** The one that is next starts: its lane has had its turn. */
+  serve(call: QueuedCall): void {
+    const lane = this.#ready.shift()!;
+    this.#served = Math.max(this.#served, lane.served);
+    lane.served += call.cost;
+    this.remove(call);
+    if (lane.size > 0) this.#enlist(lane);
+    else this.#retire(lane);
+    for (let idle = this.#idle.first(); idle !== undefined && idle.served <= this.#served; idle = this.#idle.first()) {
+      this.#idle.shift();
+      if (!idle.isListed && this.#lanes.get(idle.name) === idle) this.#lanes.delete(idle.name);
+    }
+  }
+
+  /** The lane that is next stands aside until its own limits allow. */
+  putAside(until: number): void {
+    const lane = this.#ready.shift()!;
+    lane.until = until;
+    this.#aside.push(lane);
+  }
+
+  /** Nobody stands aside any more: what they waited for may have come. */
+  bringBack(): void {
+    for (let lane = this.#aside.shift(); lane !== undefined; lane = this.#aside.shift()) this.#comeBack(lane);
+  }
+
+  /** When the first of those that stand aside is back. */
+  get backAt(): number {
+    return this.#aside.first()?.until ?? Infinity;
+  }
+
+  /** At least so many units go before a call that came now. */
+  costBefore(laneName: string, rank: number, order: number): number {
+    return this.#lanes.get(laneName)?.costBefore(rank, order) ?? 0;
+  }
+
+  lane(name: string): Iterable<QueuedCall> {
+    return this.#lanes.get(name) ?? [];
+  }
+
+  /** Everybody that waits, lane by lane. */
+  *[Symbol.iterator](): Generator<QueuedCall> {
+    for (const lane of this.#lanes.values()) yield* lane;
+  }
+
+  /** Turns that it has missed are not made up for: nobody else could have had them. */
+  #comeBack(lane: Lane): void {
+    lane.served = Math.max(lane.served, this.#served);
+    this.#ready.push(lane);
+  }
+
+  #enlist(lane: Lane): void {
+    lane.isListed = true;
+    lane.served = Math.max(lane.served, this.#served);
+    lane.since = ++this.#turns;
+    this.#ready.push(lane);
+  }
+
+  #retire(lane: Lane): void {
+    lane.isListed = false;
+    if (lane.served > this.#served) this.#idle.push(lane);
+    else this.#lanes.delete(lane.name);
+  }
+}

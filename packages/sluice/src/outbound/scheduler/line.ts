@@ -1,0 +1,237 @@
+import type { Clock } from "../../limiter/clock.ts";
+import { OutboundError, type OutboundReason } from "../errors.ts";
+import { alarm } from "./alarm.ts";
+import { Heap } from "./heap.ts";
+import { Lanes } from "./lanes.ts";
+import type { QueuedCall, Started } from "./queued-call.ts";
+import type { Running, Starts, StartsOptions } from "./starts.ts";
+
+export interface LineOptions {
+  readonly upstream: string;
+  readonly clock: Clock;
+  /** Units that one call can have at most. */
+  readonly most: number;
+  readonly starts: (options: StartsOptions) => Starts;
+  readonly heard: StartsOptions["heard"];
+}
+
+/** Where a call stands. */
+export interface Standing {
+  /** Calls that go first. */
+  readonly position: number;
+  /** How long until it can start at the soonest, in milliseconds. */
+  readonly startsInMs: number;
+}
+
+/**
+ * The calls of one upstream in this process: those that wait, in their order, until their start, their deadline or
+ * their caller's leaving. All users of the same limits over the same store share one.
+ */
+export class Line {
+  readonly upstream: string;
+  readonly clock: Clock;
+  readonly starts: Starts;
+  readonly #lanes = new Lanes();
+  readonly #most: number;
+  readonly #bySignal = new Map<AbortSignal, { readonly calls: Set<QueuedCall>; readonly leave: () => void }>();
+  readonly #deadlines = new Heap<QueuedCall>((a, b) => a.deadline < b.deadline);
+  readonly #deadline;
+  running = 0;
+
+  constructor({ upstream, clock, most, starts, heard }: LineOptions) {
+    this.upstream = upstream;
+    this.clock = clock;
+    this.#most = most;
+    this.#deadline = alarm(clock, () => this.#expire());
+    this.starts = starts({
+      lanes: this.#lanes,
+      heard,
+      fail: (call, reason, cause) => {
+        this.#lanes.remove(call);
+        this.#forget(call);
+        call.refuse(this.error(reason, { cause }));
+      },
+    });
+  }
+
+  get waiting(): number {
+    return this.#lanes.size;
+  }
+
+  /** The units of a call that can start at once, because nobody waits. */
+  tryStart(lane: string, cost: number): Started | undefined {
+    return this.#lanes.size === 0 ? this.starts.take?.(lane, cost) : undefined;
+  }
+
+  /**
+   * Stand in line until the units are there.
+   *
+   * @throws OutboundError when the line is full, or when it is known that the call cannot start before its deadline.
+   */
+  enter(call: QueuedCall, maxQueue: number): void {
+    if (call.cost > this.#most) {
+      throw this.error("quota", { cost: call.cost, retryAfterMs: Infinity });
+    }
+    const ahead = this.#lanes.costBefore(call.lane, call.rank, call.order) + this.starts.aheadElsewhere;
+    const now = this.clock.elapsed();
+    if (this.#lanes.size >= maxQueue) {
+      const soonest = this.starts.soonest(call.lane, call.cost, 0);
+      throw this.error("queue-full", {
+        position: this.#lanes.size,
+        retryAfterMs: Math.max(1, Math.ceil(soonest / 1000)),
+      });
+    }
+    if (call.deadline < Infinity) {
+      const soonest = this.starts.soonest(call.lane, call.cost, ahead);
+      if (now + soonest > call.deadline) {
+        // So long from now the same call with the same patience will be let in.
+        const retryAfterMs = Math.ceil((soonest - (call.deadline - now)) / 1000);
+        throw this.error("deadline", { position: ahead, retryAfterMs: Math.max(1, retryAfterMs) });
+      }
+    }
+    this.#lanes.add(call);
+    this.#watch(call);
+    this.starts.pump();
+  }
+
+  /** A call waits no more; its caller has left. */
+  leave(call: QueuedCall, error: unknown): void {
+    if (!call.isWaiting) return;
+    this.#lanes.remove(call);
+    this.#forget(call);
+    this.starts.left(call);
+    call.refuse(error);
+  }
+
+  /** It has been taken out of the line, and starts. */
+  started(call: QueuedCall): void {
+    this.#forget(call);
+  }
+
+  ended(call: Running): void {
+    this.starts.ended(call);
+  }
+
+  /** Nobody starts for so long, in microseconds: whoever cannot wait so long hears of it now. */
+  pause(forUs: number): void {
+    this.starts.pause(forUs);
+    const until = this.starts.pausedUntil;
+    for (const call of [...this.#lanes]) {
+      if (call.deadline >= until) continue;
+      const retryAfterMs = Math.max(1, Math.ceil((until - this.clock.elapsed()) / 1000));
+      this.leave(call, this.error("deadline", { position: 0, retryAfterMs }));
+    }
+    this.starts.pump();
+  }
+
+  /** Where a call stands that waits. */
+  standing(call: QueuedCall): Standing {
+    let position = 0;
+    let cost = 0;
+    for (const other of this.#lanes.lane(call.lane)) {
+      if (other === call) break;
+      position++;
+      cost += other.cost;
+    }
+    const elsewhere = this.starts.aheadElsewhere;
+    const soonest = this.starts.soonest(call.lane, call.cost, cost + elsewhere);
+    return { position: position + elsewhere, startsInMs: Math.ceil(soonest / 1000) };
+  }
+
+  /** Refuse those who wait and are meant. */
+  refuse(reason: OutboundReason, isMeant: (call: QueuedCall) => boolean): void {
+    for (const call of [...this.#lanes]) if (isMeant(call)) this.leave(call, this.error(reason));
+  }
+
+  error(
+    reason: OutboundReason,
+    { cost, ...options }: { cause?: unknown; cost?: number; retryAfterMs?: number; position?: number } = {},
+  ): OutboundError {
+    return new OutboundError(messageOf(this.upstream, reason, { ...options, cost, most: this.#most }), {
+      upstream: this.upstream,
+      reason,
+      ...options,
+    });
+  }
+
+  #watch(call: QueuedCall): void {
+    if (call.deadline < Infinity) {
+      this.#deadlines.push(call);
+      this.#deadline.set(this.#deadlines.first()!.deadline);
+    }
+    const { signal } = call;
+    if (signal === undefined) return;
+    let watched = this.#bySignal.get(signal);
+    if (watched === undefined) {
+      const calls = new Set<QueuedCall>();
+      // One listener for all calls of a signal: to remove one of many takes long.
+      const leave = () => {
+        this.#bySignal.delete(signal);
+        for (const one of calls) this.leave(one, this.error("cancelled", { cause: signal.reason }));
+      };
+      watched = { calls, leave };
+      this.#bySignal.set(signal, watched);
+      signal.addEventListener("abort", leave, { once: true });
+    }
+    watched.calls.add(call);
+  }
+
+  #forget(call: QueuedCall): void {
+    if (call.deadline < Infinity) this.#tidy();
+    const watched = call.signal && this.#bySignal.get(call.signal);
+    if (watched === undefined) return;
+    watched.calls.delete(call);
+    if (watched.calls.size > 0) return;
+    this.#bySignal.delete(call.signal!);
+    call.signal!.removeEventListener("abort", watched.leave);
+  }
+
+  /** Deadlines of those that have left are dropped when they are first, or when most are such. */
+  #tidy(): void {
+    const deadlines = this.#deadlines;
+    while (deadlines.first()?.isWaiting === false) deadlines.shift();
+    if (deadlines.size > 64 && deadlines.size > 2 * this.#lanes.size) deadlines.keep(({ isWaiting }) => isWaiting);
+    const first = deadlines.first();
+    if (first === undefined) this.#deadline.cancel();
+    else this.#deadline.set(first.deadline);
+  }
+
+  #expire(): void {
+    const now = this.clock.elapsed();
+    for (let call = this.#deadlines.first(); call !== undefined; call = this.#deadlines.first()) {
+      if (call.isWaiting && call.deadline > now) break;
+      this.#deadlines.shift();
+      if (!call.isWaiting) continue;
+      const { position, startsInMs } = this.standing(call);
+      this.leave(call, this.error("deadline", { position, retryAfterMs: Math.max(1, startsInMs) }));
+    }
+    this.#tidy();
+  }
+}
+
+interface Details {
+  readonly retryAfterMs?: number;
+  readonly position?: number;
+  readonly cost?: number | undefined;
+  readonly most: number;
+}
+
+function messageOf(upstream: string, reason: OutboundReason, { retryAfterMs, position, cost, most }: Details): string {
+  const again = retryAfterMs === undefined ? "" : ` Try again in ${(retryAfterMs / 1000).toFixed(1)} s.`;
+  switch (reason) {
+    case "deadline":
+      return `The call to "${upstream}" cannot start in time: ${position} go first.${again}`;
+    case "queue-full":
+      return `Too many calls wait for "${upstream}" already: ${position}.${again}`;
+    case "breaker-open":
+      return `"${upstream}" has failed too often, and is left alone for a while.${again}`;
+    case "quota":
+      return `The call to "${upstream}" costs ${cost}, but a limit has only ${most} at all: it can never start.`;
+    case "cancelled":
+      return `The call to "${upstream}" was cancelled while it waited.`;
+    case "closed":
+      return `The upstream "${upstream}" is closed, and makes no more calls.`;
+    case "store":
+      return `The store could not say whether the call to "${upstream}" may start.${again}`;
+  }
+}

@@ -1,0 +1,223 @@
+import { Mode, type Verdict } from "../../algorithms/algorithm.ts";
+import { cut, FULL_RATE, rateAt, spacing } from "../../limiter/queue-state.ts";
+import { type Demand, type Ledger, type Line, ledger, type SyncStore } from "../../limiter/store.ts";
+import { type Limit, rateTerms, remembersEnds, scopeKey, windowOf } from "../limits.ts";
+import { alarm } from "./alarm.ts";
+import { foresee } from "./foresee.ts";
+import { Places } from "./places.ts";
+import type { Started } from "./queued-call.ts";
+import type { Running, Starts, StartsOptions, UpstreamLimits } from "./starts.ts";
+import { turns } from "./turns.ts";
+
+export interface LocalStartsOptions extends StartsOptions, UpstreamLimits {
+  readonly store: SyncStore;
+}
+
+/** A limit whose units the store counts. */
+interface Window {
+  readonly limit: Limit;
+  readonly ledger: Ledger;
+  /** What is kept, as a quota. */
+  readonly quota: Limit["quota"];
+}
+
+/** What a call would have to wait for. */
+interface Refusal {
+  readonly wait: number;
+  /** All lanes wait for it, or only the one of the call. */
+  readonly isOfAll: boolean;
+}
+
+const NOTHING: readonly number[] = [];
+
+/** Starts calls of one process, over a store that decides at once: units are taken at the very moment of the start. */
+export function localStarts(options: LocalStartsOptions): Starts {
+  const { name, limits, concurrency, pace, timeoutMs, clock, store, lanes } = options;
+  const windows: readonly Window[] = limits
+    .filter((limit) => !remembersEnds(limit))
+    .map((limit) => {
+      const algorithm = windowOf(limit, timeoutMs);
+      return {
+        limit,
+        ledger: ledger(`outbound/${name}/${limit.name}`, algorithm),
+        quota: { ...limit.quota, algorithm, periodMs: periodOf(limit, timeoutMs) },
+      };
+    });
+  const places: readonly Places[] = [
+    ...limits
+      .filter(remembersEnds)
+      .map(({ per, quota }) => new Places(name, per, quota.limit, Math.ceil(quota.periodMs * 1000), false)),
+    ...(concurrency === undefined ? [] : [new Places(name, "upstream", concurrency, 0, true)]),
+  ];
+  const onlyLine: Line | undefined =
+    windows.length === 1 && windows[0]!.limit.per === "upstream" ? store.line(windows[0]!.ledger) : undefined;
+  const terms = { ...rateTerms(limits), pace };
+  const rate = { cutAt: 0, cutTo: FULL_RATE };
+  let pausedUntil = -Infinity;
+  let notBefore = -Infinity;
+  let lastId = 0;
+  const wakeUp = alarm(clock, () => pump());
+  const turn = turns();
+
+  function demandsOf(lane: string, cost: number): Demand[] {
+    return windows.map(({ limit, ledger }) => ({ ledger, key: scopeKey(limit.per, name, lane), cost }));
+  }
+
+  function heldUp(lane: string, cost: number, now: number): Refusal | undefined {
+    let wait = Math.max(pausedUntil, notBefore) - now;
+    let isOfAll = wait > 0;
+    for (const one of places) {
+      const free = one.wait(lane, cost, now);
+      if (free <= 0) continue;
+      wait = Math.max(wait, free);
+      isOfAll ||= one.per === "upstream";
+    }
+    return wait > 0 ? { wait, isOfAll } : undefined;
+  }
+
+  /** Take all units of a call, or none. */
+  function take(lane: string, cost: number): Started | Refusal {
+    const now = clock.elapsed();
+    const refusal = pausedUntil > now || notBefore > now || places.length > 0 ? heldUp(lane, cost, now) : undefined;
+    if (refusal !== undefined) return refusal;
+    let receipts = NOTHING;
+    if (onlyLine !== undefined) {
+      const verdict = onlyLine.take(name, cost);
+      if (!verdict.allowed) return { wait: verdict.retryAfter, isOfAll: true };
+      receipts = [verdict.receipt];
+      keepPace(now, verdict.remaining, windows[0]!.quota.limit);
+    } else if (windows.length > 0) {
+      const taken = store.take(demandsOf(lane, cost));
+      let wait = 0;
+      let isOfAll = false;
+      let [remaining, limit] = [Infinity, 1];
+      taken.forEach((one, i) => {
+        if (!one.allowed) {
+          wait = Math.max(wait, one.retryAfter);
+          isOfAll ||= windows[i]!.limit.per === "upstream";
+        }
+        const most = windows[i]!.quota.limit;
+        if (one.remaining * limit < remaining * most) [remaining, limit] = [one.remaining, most];
+      });
+      if (wait > 0) return { wait, isOfAll };
+      receipts = taken.map(({ receipt }) => receipt);
+      keepPace(now, remaining, limit);
+    } else {
+      keepPace(now, 1, 1);
+    }
+    for (const one of places) one.start(lane, cost);
+    return { id: ++lastId, receipts };
+  }
+
+  function keepPace(now: number, remaining: number, limit: number): void {
+    if (pace.length === 0 && rate.cutTo === FULL_RATE) return;
+    notBefore = now + spacing(terms, rate, now, remaining, limit);
+  }
+
+  function pump(): void {
+    for (;;) {
+      const now = clock.elapsed();
+      const call = lanes.first(now);
+      if (call === undefined) {
+        rest(lanes.size > 0 ? lanes.backAt : Infinity);
+        return;
+      }
+      if (turn.isOver()) {
+        turn.goOn(pump);
+        return;
+      }
+      const outcome = take(call.lane, call.cost);
+      if ("receipts" in outcome) {
+        lanes.serve(call);
+        call.start(outcome);
+      } else if (outcome.isOfAll) {
+        rest(now + outcome.wait);
+        return;
+      } else {
+        // A lane that waits for calls to end is looked at again when one does.
+        lanes.putAside(now + outcome.wait);
+      }
+    }
+  }
+
+  function rest(until: number): void {
+    if (until === Infinity) wakeUp.cancel();
+    else wakeUp.set(until);
+  }
+
+  function peek({ ledger, limit }: Window, lane: string, cost: number): Verdict {
+    return store.take([{ ledger, key: scopeKey(limit.per, name, lane), cost }], { mode: Mode.peek })[0]!;
+  }
+
+  function force(limit: Window, lane: string, cost: number, receipt = 0): void {
+    if (cost === 0) return;
+    store.take([{ ledger: limit.ledger, key: scopeKey(limit.limit.per, name, lane), cost, receipt }], {
+      mode: Mode.force,
+    });
+  }
+
+  function freed({ lane, cost }: Running, how: "undo" | "end"): void {
+    const now = clock.elapsed();
+    for (const one of places) one[how](lane, cost, now);
+    if (lanes.size > 0 && places.length > 0) {
+      lanes.bringBack();
+      pump();
+    }
+  }
+
+  return {
+    isAlone: true,
+    take: (lane, cost) => {
+      const outcome = take(lane, cost);
+      return "receipts" in outcome ? outcome : undefined;
+    },
+    pump,
+    left: () => {
+      if (lanes.size === 0) wakeUp.cancel();
+    },
+    unused(call) {
+      windows.forEach((window, i) => {
+        force(window, call.lane, -call.cost, call.started.receipts[i]);
+      });
+      freed(call, "undo");
+      pump();
+    },
+    ended: (call) => freed(call, "end"),
+    correct({ lane, started }, units) {
+      windows.forEach((window, i) => {
+        force(window, lane, units, units < 0 ? started.receipts[i] : 0);
+      });
+      if (units < 0) pump();
+    },
+    noticed(limit, lane, _left, elsewhere = 0) {
+      const window = windows.find((one) => one.limit.name === limit);
+      if (window !== undefined) force(window, lane, elsewhere);
+    },
+    pause(forUs) {
+      pausedUntil = Math.max(pausedUntil, clock.elapsed() + forUs);
+    },
+    cut: (agoUs) => cut(terms, rate, clock.elapsed() - agoUs, clock.elapsed()),
+    tell() {},
+    soonest(lane, cost, ahead) {
+      const now = clock.elapsed();
+      const waits = windows.map((window) =>
+        foresee(window.quota, window.limit.per === "upstream" ? ahead + cost : cost, (units) =>
+          peek(window, lane, units),
+        ),
+      );
+      return Math.max(0, pausedUntil - now, notBefore - now, ...waits);
+    },
+    aheadElsewhere: 0,
+    get rate() {
+      return rateAt(terms, rate, clock.elapsed()) / FULL_RATE;
+    },
+    get pausedUntil() {
+      return pausedUntil;
+    },
+    close: () => wakeUp.cancel(),
+  };
+}
+
+function periodOf({ anchor, quota }: Limit, timeoutMs: number): number {
+  return anchor === "end" ? quota.periodMs + timeoutMs : quota.periodMs;
+}

@@ -1,0 +1,72 @@
+import type { Clock } from "../../limiter/clock.ts";
+import type { QueueTerms } from "../../limiter/shared-queue.ts";
+import type { BreakerFacts } from "../breaker/facts.ts";
+import type { Limit } from "../limits.ts";
+import type { Lanes } from "./lanes.ts";
+import type { QueuedCall, Started } from "./queued-call.ts";
+
+/** A call that has its units: from its start to its end. */
+export interface Running {
+  readonly lane: string;
+  readonly cost: number;
+  readonly started: Started;
+}
+
+/**
+ * Says who may start, and starts him: the limits of one upstream over one kind of store. It takes calls out of the
+ * queue in their order; everything else about them is not its business. Times are microseconds.
+ */
+export interface Starts {
+  /** Only this process uses the limits through this store: all their calls are known here. */
+  readonly isAlone: boolean;
+  /** Take the units of a call that nobody stands before. Undefined: it has to wait. Only where decisions come at once. */
+  take?(lane: string, cost: number): Started | undefined;
+  /** Something has changed: start everybody who can start. */
+  pump(): void;
+  /** A call waits no more, and did not start. */
+  left(call: QueuedCall): void;
+  /** Units were taken for a call that then did not start. */
+  unused(call: Running): void;
+  ended(call: Running): void;
+  /** A call used so many units more (or, if negative, fewer) than it had taken. */
+  correct(call: Running, units: number): void;
+  /**
+   * The upstream said that so many units of a limit are left: no more are from now on. `elsewhere`: units that others
+   * used, where all calls are known and it can be told.
+   */
+  noticed(limit: string, lane: string, left: number, elsewhere?: number): void;
+  /** Nobody may start for so long. */
+  pause(forUs: number): void;
+  /** The upstream refused a call that started so long ago: it wants them slower. */
+  cut(agoUs: number): void;
+  /** Everybody who uses this upstream should know. */
+  tell(facts: BreakerFacts): void;
+  /** At least so long until a call can start that has so many units before it: 0 when it is not known. */
+  soonest(lane: string, cost: number, ahead: number): number;
+  /** Calls of other processes that go first. */
+  readonly aheadElsewhere: number;
+  /** The part of the full rate that is left after cuts. */
+  readonly rate: number;
+  /** Until when nobody may start, on the clock's elapsed time. */
+  readonly pausedUntil: number;
+  close(): void;
+}
+
+/** What all kinds of starts are made of. */
+export interface StartsOptions {
+  readonly lanes: Lanes;
+  /** Others have told what they know. */
+  heard(facts: BreakerFacts): void;
+  /** A call cannot start: it costs more than a limit has, or the store failed. */
+  fail(call: QueuedCall, reason: "quota" | "store", cause?: unknown): void;
+}
+
+/** The limits of an upstream, as all kinds of starts keep them. */
+export interface UpstreamLimits {
+  readonly name: string;
+  readonly limits: readonly Limit[];
+  readonly concurrency: number | undefined;
+  readonly pace: QueueTerms["pace"];
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+}

@@ -1,0 +1,195 @@
+import { shown, wholeNumber } from "../algorithms/numbers.ts";
+import { milliseconds } from "../limiter/duration.ts";
+import { isolated } from "../limiter/events.ts";
+import { Attempts } from "./attempts.ts";
+import type { BreakerState } from "./breaker/breaker.ts";
+import { type Attempt, Call } from "./call.ts";
+import { coalesceKey } from "./coalesce/coalesce-key.ts";
+import { type Coalescer, type CoalescerStats, createCoalescer } from "./coalesce/coalescer.ts";
+import type { OutboundEvent } from "./events.ts";
+import { type FetchInput, fetchCall } from "./fetch-call.ts";
+import { laneOf } from "./lane-of.ts";
+import type { Repeatable } from "./retry/may-repeat.ts";
+import type { QueuedCall } from "./scheduler/queued-call.ts";
+import type { SharedUpstream } from "./shared-upstream.ts";
+import { type CallOptions, rankOf, type UpstreamSettings } from "./upstream-options.ts";
+
+/** An upstream, as people look at it. */
+export interface UpstreamStats {
+  /** Calls of this process that wait, and that are being made. */
+  readonly waiting: number;
+  readonly running: number;
+  /** Since the start: attempts that were started, those of them that were retries, and calls that were refused. */
+  readonly started: number;
+  readonly retried: number;
+  readonly refused: number;
+  /** For how long the upstream wants to be left alone. In milliseconds. */
+  readonly pausedForMs: number;
+  /** The part of the full rate that is used, after refusals that gave no time. */
+  readonly rate: number;
+  /** How long until a call can start that comes now. In milliseconds. */
+  readonly startsInMs: number;
+  readonly breaker?: BreakerState;
+  readonly coalesced: CoalescerStats;
+}
+
+export interface CloseOptions {
+  /** Calls that wait may still start, and calls that run may end, within this time; then they are refused and aborted. In milliseconds. @default 0 */
+  readonly drainMs?: number;
+}
+
+/** An API with limits of its own, to be called inside them. */
+export interface Upstream {
+  readonly name: string;
+  /**
+   * Make a call as soon as all limits allow it.
+   *
+   * What the call returns or throws is passed on, after retries where they may help. A response of 400 or more that is
+   * returned counts as a failure as well as an error that has one.
+   *
+   * @param call may be called several times: each is an attempt, and takes its own units
+   * @throws OutboundError when the call was not made
+   */
+  run<T>(call: (attempt: Attempt) => T | PromiseLike<T>, options?: CallOptions): Promise<T>;
+  /**
+   * `fetch` inside the limits. Only requests that may be repeated are: by their method (RFC 9110 §9.2.2), or with an
+   * `Idempotency-Key`, or if nothing was sent, or on 429. Requests with the same `key` are one, and each gets a Response of its own.
+   *
+   * @throws OutboundError when the request was not made
+   */
+  fetch(input: FetchInput, init?: RequestInit, options?: CallOptions): Promise<Response>;
+  stats(): UpstreamStats;
+  /** Make no more calls. */
+  close(options?: CloseOptions): Promise<void>;
+}
+
+const NO_OPTIONS: CallOptions = {};
+/** Nothing is known of what a call of `run` does. */
+const UNKNOWN: Repeatable = {};
+
+/** @param announce is told of what happens, if somebody listens */
+export function createUpstream(
+  settings: UpstreamSettings,
+  shared: SharedUpstream,
+  announce: ((event: OutboundEvent) => void) | undefined,
+): Upstream {
+  const { name, maxQueue } = settings;
+  const { line } = shared;
+  const { clock } = line;
+  const attempts = new Attempts(settings, shared, announce);
+  const commonLane = laneOf(undefined, undefined);
+  const stopListening =
+    announce && shared.onBreaker((change) => announce({ upstream: name, type: "breaker", ...change }));
+  let coalescer: Coalescer | undefined;
+  let isClosed = false;
+
+  type Make<T> = (attempt: Attempt) => T | PromiseLike<T>;
+
+  function begin<T>(make: Make<T>, options: CallOptions, repeatable: Repeatable): Promise<T> {
+    attempts.came();
+    try {
+      if (isClosed) throw line.error("closed");
+      if (options.signal?.aborted) throw line.error("cancelled", { cause: options.signal.reason });
+      const now = clock.elapsed();
+      const call = callOf(make, options, repeatable, now);
+      attempts.refuseIfOpen(now);
+      const started = line.tryStart(call.lane, call.cost);
+      return started === undefined ? enter(call) : attempts.attempt(call, started, now);
+    } catch (error) {
+      attempts.refused(error);
+      return Promise.reject(error);
+    }
+  }
+
+  function callOf<T>(make: Make<T>, options: CallOptions, repeatable: Repeatable, now: number): Call<T> {
+    const { priority = "normal", cost = 1, tenant, endpoint, maxWaitMs = settings.maxWaitMs } = options;
+    if (typeof make !== "function") {
+      throw new TypeError(`run needs a function that makes the call, but it is ${shown(make)}.`);
+    }
+    wholeNumber("cost", cost, 0);
+    milliseconds("maxWaitMs", maxWaitMs, 0);
+    const lane = tenant === undefined && endpoint === undefined ? commonLane : laneOf(tenant, endpoint);
+    const call = new Call<T>(attempts, make, options, lane, cost, rankOf(priority), now, now + maxWaitMs * 1000);
+    call.repeatable = repeatable;
+    return call;
+  }
+
+  function enter<T>(call: Call<T>): Promise<T> {
+    const ended = new Promise<T>((resolve) => {
+      call.settle = resolve;
+    });
+    line.enter(call, maxQueue);
+    if (call.isWaiting && (announce !== undefined || call.options.onQueued !== undefined))
+      tellQueued(call, call.options);
+    return ended;
+  }
+
+  function tellQueued(call: QueuedCall, { onQueued }: CallOptions): void {
+    const standing = {
+      get position() {
+        return line.standing(call).position;
+      },
+      get startsInMs() {
+        return line.standing(call).startsInMs;
+      },
+    };
+    if (announce !== undefined) announce({ upstream: name, type: "queued", ...line.standing(call) });
+    if (onQueued !== undefined) isolated("onQueued", onQueued)(standing);
+  }
+
+  function run<T>(make: Make<T>, options: CallOptions, repeatable: Repeatable): Promise<T> {
+    const { key, tenant, signal, coalesceMs = settings.coalesceMs } = options;
+    if (key === undefined) return begin(make, options, repeatable);
+    try {
+      coalescer ??= createCoalescer({ clock });
+      const whole = coalesceKey({ upstream: name, tenant, key });
+      return coalescer
+        .run<T>(whole, { ttlMs: coalesceMs, signal }, (together) =>
+          begin(make, { ...options, signal: together }, repeatable),
+        )
+        .catch((error: unknown) => {
+          if (signal?.aborted && error === signal.reason) throw line.error("cancelled", { cause: error });
+          throw error;
+        });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  return {
+    name,
+    run: (make, options = NO_OPTIONS) => run(make, options, UNKNOWN),
+    fetch(input, init, options = NO_OPTIONS) {
+      try {
+        const { make, repeatable, signal } = fetchCall(settings.fetch, input, init);
+        return run(make, signal === undefined ? options : { signal, ...options }, repeatable);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    },
+    stats() {
+      const now = clock.elapsed();
+      const { starts } = line;
+      return {
+        waiting: line.waiting,
+        running: line.running,
+        ...attempts.counts,
+        pausedForMs: Math.max(0, Math.ceil((starts.pausedUntil - now) / 1000)),
+        rate: starts.rate,
+        startsInMs: Math.ceil(starts.soonest(commonLane, 1, line.waiting + starts.aheadElsewhere) / 1000),
+        ...(shared.breaker && { breaker: shared.breaker.state(now / 1000) }),
+        coalesced: coalescer?.stats() ?? { running: 0, kept: 0, bytes: 0, started: 0, joined: 0, hits: 0 },
+      };
+    },
+    async close({ drainMs = 0 } = {}) {
+      milliseconds("drainMs", drainMs, 0);
+      if (isClosed) return;
+      isClosed = true;
+      if (drainMs > 0) await attempts.drained(drainMs);
+      attempts.abort();
+      coalescer?.clear();
+      stopListening?.();
+      shared.leave();
+    },
+  };
+}
