@@ -172,6 +172,33 @@ describe("a Response that is too long or a stream", () => {
     await closed(requests[0]!);
   });
 
+  it("goes to the first of those who are still there", async () => {
+    stepwise({ "content-type": "text/event-stream" });
+    const { get } = setUp();
+    const controller = new AbortController();
+    const left = get("/", { signal: controller.signal });
+    const stays = get("/", { signal: new AbortController().signal });
+    controller.abort("enough");
+    await expect(left).rejects.toBe("enough");
+    const reader = (await stays).body!.getReader();
+    expect(new TextDecoder().decode((await reader.read()).value)).toBe("first ");
+    expect(requests).toHaveLength(1);
+    await reader.cancel();
+  });
+
+  it("never seems to have ended when it was aborted, even if the call does not care for its signal", async () => {
+    const { coalescer } = setUp();
+    const controller = new AbortController();
+    const response = await coalescer.run(
+      "k",
+      { signal: controller.signal },
+      async () => new Response(new ReadableStream(), { headers: { "content-type": "text/event-stream" } }),
+    );
+    const read = response.text();
+    controller.abort(new Error("enough"));
+    await expect(read).rejects.toThrow("enough");
+  });
+
   it("lets go of its connection when its reader does", async () => {
     stepwise({ "content-type": "text/event-stream" });
     const { get } = setUp();

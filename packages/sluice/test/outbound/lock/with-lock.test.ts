@@ -129,6 +129,29 @@ describe("waiting", () => {
     await expect(withLock(store, "job", () => {}, { signal: controller.signal })).rejects.toBe("enough");
   });
 
+  it("ends at once while the store is being asked, and what it grants then is given back", async () => {
+    for (const maxWaitMs of [0, 1_000]) {
+      const reply = Promise.withResolvers<void>();
+      const { take } = store;
+      store.take = async (...args) => {
+        const taken = await take(...args);
+        await reply.promise;
+        return taken;
+      };
+      const controller = new AbortController();
+      const waiting = failed(
+        withLock(store, "job", () => expect.fail("ran"), { maxWaitMs, signal: controller.signal }),
+      );
+      await clock.advance(0);
+      controller.abort("enough");
+      reply.resolve();
+      expect(await waiting).toBe("enough");
+      await clock.advance(0);
+      store.take = take;
+      expect(await withLock(elsewhere, "job", () => 1, { maxWaitMs: 0 })).toBe(1);
+    }
+  });
+
   it("for a process that died ends with its lease, within the default time", async () => {
     let isDead = false;
     const take: Store["take"] = (...args) => (isDead ? new Promise(() => {}) : elsewhere.take(...args));
@@ -142,6 +165,7 @@ describe("waiting", () => {
 
   it("for another process asks less and less often, and hardly longer than half of what it waited in vain", async () => {
     for (const heldMs of [20, 200, 2_000, 20_000]) {
+      await withLock(store, `job-${heldMs}`, () => {});
       const holder = await hold(elsewhere, `job-${heldMs}`, { leaseMs: 3_600_000 });
       const asked = takes;
       const got = withLock(store, `job-${heldMs}`, () => clock.elapsed(), { maxWaitMs: Infinity });
