@@ -19,7 +19,7 @@ export interface CoalescerOptions {
   readonly sizeOf?: (value: unknown) => number;
 }
 
-export interface CoalesceOptions<T = unknown> {
+interface CoalesceOptions<T = unknown> {
   /**
    * How old a value this caller will take, counted from when it was there, and for how long to keep what comes of
    * this call. In milliseconds. @default 0: only calls that are being made are shared
