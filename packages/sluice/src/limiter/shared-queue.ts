@@ -136,7 +136,17 @@ export interface QueueReply extends QueueNews {
   readonly rate: number;
 }
 
-/** A queue that several processes stand in. */
+/**
+ * A queue that several processes stand in. No limit is exceeded, and nobody waits for nothing, while each of them
+ *
+ * - starts a call only within `usable` of `at`, and hands it back as `unused` if it is later. How late it is, is measured
+ *   from when the request was sent; for news, by `now` of earlier replies and when those were asked for;
+ * - minds the first of two equal grants, and sends `unused` once, even if there was no reply;
+ * - has one request under way, and asks again at `wakeAfter`, and several times within `ownerLife` with all of `waiting`
+ *   and `running`;
+ * - gives up the id of a ticket that is missing or was granted too late: says `ended` of one that is missing, and
+ *   enters it anew under another id, with an offset for the time that it has waited.
+ */
 export interface SharedQueue {
   exchange(request: QueueRequest): Promise<QueueReply>;
   /** Stand in it no more. Tickets and places are given back by asking before. */

@@ -84,6 +84,12 @@ export const scenarios: readonly Scenario[] = [
     sees: ["lost", "stalled"],
   },
   {
+    name: "places of calls that run for longer than a place is lent",
+    plan: { ...base, places: 3, rate: 0.05, burst: 2, lastMs: 9_000, seconds: 80 },
+    lives: 60,
+    sees: [],
+  },
+  {
     name: "places of groups are given back, and others go on at once",
     plan: { ...base, groupPlaces: 1, seconds: 20, heartbeatMs: 60_000, ownerLifeMs: 240_000, lastMs: 100, limit: 20 },
     lives: 200,
