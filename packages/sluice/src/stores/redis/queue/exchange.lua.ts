@@ -107,29 +107,34 @@ local function waitsOf(taken)
   return ofAll, ofLane
 end
 
+-- The lanes that wait, with their tickets as far as somebody wants to know of them.
 local function lines()
-  local list, byLane = {}, {}
-  for at = 1, #tickets, SIZE do
-    local lane = laneAt(at)
-    local line = byLane[lane]
-    if not line then
-      line = { lane = lanes[lane], head = 1 }
-      list[#list + 1], byLane[lane] = line, line
+  local list, byLane, scanned = {}, {}, 1
+  for number, lane in pairs(lanes) do
+    if lane.waiting > 0 then
+      local line = { lane = lane, head = 1, left = lane.waiting }
+      list[#list + 1], byLane[number] = line, line
     end
-    line[#line + 1] = at
   end
-  return list
+  local function firstOf(line)
+    while line.left > 0 and not line[line.head] do
+      local other = byLane[laneAt(scanned)]
+      other[#other + 1] = scanned
+      scanned = scanned + SIZE
+    end
+    return line[line.head]
+  end
+  return list, firstOf
 end
 
 -- The line of the lane that was served least, and how many are free; of equal ones that whose ticket came first.
-local function nextLine(free)
+local function nextLine(list, firstOf)
   local best, count = nil, 0
-  for _, line in ipairs(free) do
-    local at = line[line.head]
-    if at and not line.heldUntil then
+  for _, line in ipairs(list) do
+    if line.left > 0 and not line.heldUntil then
       count = count + 1
-      local served = line.lane.served
-      if not best or served < best.lane.served or (served == best.lane.served and at < best[best.head]) then best = line end
+      local served, least = line.lane.served, best and best.lane.served
+      if not best or served < least or (served == least and firstOf(line) < firstOf(best)) then best = line end
     end
   end
   return best, count
@@ -138,16 +143,18 @@ end
 local function pump(owner, never)
   if tickets == '' then return nil end
   if queue.notBefore > now then return queue.notBefore end
-  local free, dropped, nextAt = lines(), {}, huge
+  local dropped, nextAt = {}, huge
+  local list, firstOf = lines()
   while true do
-    local line, among = nextLine(free)
+    local line, among = nextLine(list, firstOf)
     if not line then break end
     if queue.notBefore > now then
       nextAt = queue.notBefore
       break
     end
-    local at = line[line.head]
-    local id, by, _, cost = unpackBytes(RECORD, tickets, at)
+    local at = firstOf(line)
+    local id, _, _, cost = unpackBytes(RECORD, tickets, at)
+    local by = ownerAt(at)
     local name, demands = line.lane.name, {}
     for i, rule in ipairs(rules) do demands[i] = demandOf(i, rule, name, cost, rule.isPlace and id or 0) end
     demands[#demands + 1] = { key = accountOf(KEYS[2], 1), cost = 1, receipt = 0, least = false }
@@ -155,7 +162,7 @@ local function pump(owner, never)
     local ofAll, ofLane = waitsOf(taken)
     local wait = max(ofAll, ofLane)
     if wait == 0 or wait == huge then
-      line.head = line.head + 1
+      line.head, line.left = line.head + 1, line.left - 1
       dropped[#dropped + 1] = at
       if wait == 0 then
         serve(line.lane, cost, among)
@@ -171,10 +178,9 @@ local function pump(owner, never)
       break
     end
   end
-  table.sort(dropped)
   remove(dropped)
   if tickets == '' then return nil end
-  for _, line in ipairs(free) do
+  for _, line in ipairs(list) do
     if line.heldUntil then nextAt = min(nextAt, line.heldUntil) end
   end
   return max(queue.notBefore, nextAt)
@@ -220,10 +226,7 @@ local function exchange(owner, request)
       isKnown[ticket[1]] = true
     end
   end
-  for _, ticket in ipairs(come) do
-    local id, lane, cost, offset = unpack(ticket)
-    if not isKnown[id] then enter(owner, id, lane, cost, now + offset) end
-  end
+  enter(owner, come, isKnown, now)
   local nextAt = pump(owner, never)
   wake(owner, nextAt)
   for _, id in ipairs(never) do isKnown[id] = true end

@@ -67,6 +67,8 @@ if not pcall(decode, (valueOf(KEYS[1]))) then begin() end
 local isDone, missing, never, nextAt = pcall(exchange, owner, request)
 if not isDone then
   local failure = missing
+  -- It stumbled over what it found in the queue: the next request begins a new one.
+  if type(failure) == 'string' and failure:find('attempt to', 1, true) then call('DEL', KEYS[1]) end
   if type(failure) ~= 'table' or not failure.damaged then error(failure) end
   return format('[${Sign.damaged},%s]', cjson.encode(failure.damaged))
 end

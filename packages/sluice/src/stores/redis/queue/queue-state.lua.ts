@@ -3,10 +3,10 @@
  *
  * Tickets are one string, 28 bytes each, in the order in which they stand: id, number of the owner, number of the lane,
  * cost and order. So a script that looks at a few tickets reads only those. Owners and lanes know how many tickets they have.
- * Bytes that are no queue are a new one.
+ * Before the tickets stands everything else, as cmsgpack writes it: cjson would write 14 digits only.
  */
 export const queueStateLua = `local find, sub, concat = string.find, string.sub, table.concat
-local FULL_RATE, SIZE, RECORD = 1000000, 28, '>I6I4I4I7i7'
+local FULL_RATE, SIZE, RECORD = 1000000, 28, '<I6I4I4I7i7'
 local queue, tickets, owners, ownerOf, lanes, laneOf
 
 local function isNumber(...)
@@ -18,10 +18,10 @@ end
 
 local function decode(bytes)
   assert(type(bytes) == 'string' and sub(bytes, 1, 2) == 'Q1')
-  local kept = cmsgpack.unpack(sub(bytes, 3))
-  local count, line = 0, kept.tickets
+  local start = 7 + unpackBytes('<I4', bytes, 3)
+  local kept, line, count = cmsgpack.unpack(sub(bytes, 7, start - 1)), sub(bytes, start), 0
   assert(isNumber(kept.now, kept.served, kept.rest, kept.wakeAt, kept.notBefore, kept.cutAt, kept.cutTo))
-  assert(type(kept.waker) == 'string' and type(line) == 'string' and #line % SIZE == 0)
+  assert(type(kept.waker) == 'string')
   assert(not kept.rank or type(kept.text) == 'string')
   local byName, byNumber, turns, turnOf = {}, {}, {}, {}
   for i = 1, #kept.owners, 4 do
@@ -56,25 +56,32 @@ local function encode()
     local n = #laneList
     laneList[n + 1], laneList[n + 2], laneList[n + 3], laneList[n + 4] = number, one.name, one.served, one.waiting
   end
-  queue.tickets, queue.owners, queue.lanes = tickets, ownerList, laneList
-  return 'Q1' .. cmsgpack.pack(queue)
+  queue.owners, queue.lanes = ownerList, laneList
+  local head = cmsgpack.pack(queue)
+  return 'Q1' .. packBytes('<I4', #head) .. head .. tickets
 end
 
-local function ownerAt(at) return (unpackBytes('>I4', tickets, at + 6)) end
-local function laneAt(at) return (unpackBytes('>I4', tickets, at + 10)) end
-local function orderAt(at) return (unpackBytes('>i7', tickets, at + 21)) end
+-- In tickets the number of an owner has its highest bit set: so searching for it does not halt at other numbers.
+local MARK = 2147483648
+local function ownerAt(at) return unpackBytes('<I4', tickets, at + 6) - MARK end
+local function laneAt(at) return (unpackBytes('<I4', tickets, at + 10)) end
+local function orderAt(at) return (unpackBytes('<i7', tickets, at + 21)) end
 
-local function placeOf(id)
-  local bytes, from = packBytes('>I6', id), 1
+-- Where the first ticket stands that has these bytes so far after its beginning.
+local function placeWith(bytes, after)
+  local from = 1
   while true do
     local at = find(tickets, bytes, from, true)
-    if not at or (at - 1) % SIZE == 0 then return at end
+    if not at or (at - 1 - after) % SIZE == 0 then return at and at - after end
     from = at + 1
   end
 end
 
--- Takes tickets out that stand at these places, which are in order.
+local function placeOf(id) return placeWith(packBytes('<I6', id), 0) end
+
 local function remove(places)
+  if #places == 0 then return end
+  table.sort(places)
   local parts, from = {}, 1
   for _, at in ipairs(places) do
     local owner, lane = owners[ownerOf[ownerAt(at)]], lanes[laneAt(at)]
@@ -89,7 +96,7 @@ end
 local function bringBack(by)
   local parts = {}
   for at = 1, #tickets, SIZE do
-    parts[#parts + 1] = sub(tickets, at, at + 20) .. packBytes('>i7', orderAt(at) - by)
+    parts[#parts + 1] = sub(tickets, at, at + 20) .. packBytes('<i7', orderAt(at) - by)
   end
   tickets = concat(parts)
   for _, owner in pairs(owners) do owner.heard = owner.heard - by end
@@ -141,32 +148,61 @@ local function cut(startedAt, now, recovery)
 end
 
 local function leaveLine(ids, owner)
+  local places, isFound = {}, {}
   for _, id in ipairs(ids) do
     local at = placeOf(id)
-    if at and ownerAt(at) == owners[owner].number then remove({ at }) end
+    if at and not isFound[at] and ownerAt(at) == owners[owner].number then
+      places[#places + 1] = at
+      isFound[at] = true
+    end
   end
+  remove(places)
 end
 
 local function catchUp(lane) lane.served = max(lane.served, queue.served) end
 
-local function enter(owner, id, name, cost, order)
-  if placeOf(id) then return end
+local function laneNumber(name)
   local number = laneOf[name]
   if not number then
     number = firstFree(lanes)
     lanes[number], laneOf[name] = { name = name, served = 0, waiting = 0 }, number
   end
-  local lane = lanes[number]
-  if lane.waiting == 0 then catchUp(lane) end
+  return number
+end
+
+-- Before the first ticket of a higher order.
+local function placeFor(order)
   local low, high = 0, #tickets / SIZE
   while low < high do
     local middle = floor((low + high) / 2)
     if orderAt(middle * SIZE + 1) > order then high = middle else low = middle + 1 end
   end
-  local mine = owners[owner]
-  mine.waiting, lane.waiting = mine.waiting + 1, lane.waiting + 1
-  local ticket = packBytes(RECORD, id, mine.number, number, cost, order)
-  tickets = sub(tickets, 1, low * SIZE) .. ticket .. sub(tickets, low * SIZE + 1)
+  return low * SIZE + 1
+end
+
+local function enter(owner, come, isKnown, now)
+  if #come == 0 then return end
+  local mine, entered = owners[owner], {}
+  for i, ticket in ipairs(come) do
+    local id, name, cost, offset = unpack(ticket)
+    if not isKnown[id] and not placeOf(id) then
+      isKnown[id] = true
+      local number = laneNumber(name)
+      local lane, order = lanes[number], now + offset
+      if lane.waiting == 0 then catchUp(lane) end
+      mine.waiting, lane.waiting = mine.waiting + 1, lane.waiting + 1
+      local bytes = packBytes(RECORD, id, mine.number + MARK, number, cost, order)
+      entered[#entered + 1] = { order = order, i = i, bytes = bytes, at = placeFor(order) }
+    end
+  end
+  table.sort(entered, function(a, b) return a.order < b.order or (a.order == b.order and a.i < b.i) end)
+  local parts, from = {}, 1
+  for _, ticket in ipairs(entered) do
+    parts[#parts + 1], parts[#parts + 2] = sub(tickets, from, ticket.at - 1), ticket.bytes
+    from = ticket.at
+  end
+  parts[#parts + 1] = sub(tickets, from)
+  tickets = concat(parts)
 end
 
 local function serve(lane, cost, among)
@@ -196,8 +232,7 @@ end
 local function aheadOf(name)
   local owner = owners[name]
   if owner.waiting == 0 then return 0 end
-  local at = 1
-  while ownerAt(at) ~= owner.number do at = at + SIZE end
+  local at = placeWith(packBytes('<I4', owner.number + MARK), 6)
   local order = orderAt(at)
   while at > 1 and orderAt(at - SIZE) == order do at = at - SIZE end
   return (at - 1) / SIZE
