@@ -2,12 +2,15 @@ import type { Clock } from "../../limiter/clock.ts";
 import type { Times } from "../../limiter/store.ts";
 import { StoreFileError } from "./errors.ts";
 import { CLOCK_SCHEMA, fileClock } from "./file-clock.ts";
+import { QUEUE_SCHEMA, type QueueTable, queueTable } from "./queue/queue-table.ts";
 import { STATE_SCHEMA, type StateTable, stateTable } from "./state-table.ts";
 import type { SqliteDatabase } from "./types.ts";
 
-/** A database that is set up: its states, and transactions over them. */
+/** A database that is set up: its states and queues, and transactions over them. */
 export interface Session {
   readonly states: StateTable;
+  /** The queues, for those who have any. */
+  queues(): QueueTable;
   /**
    * Run `body` and commit; undo everything if either fails.
    *
@@ -46,12 +49,17 @@ export function openSession(database: SqliteDatabase, clock: Clock): Session {
 
   const tables = database.prepare("SELECT count(*) AS count FROM sqlite_schema WHERE name GLOB 'sluice_*_1'");
   const { count } = tables.get() as { count: number | bigint };
-  if (Number(count) !== 2) inTransaction(true, () => database.exec(CLOCK_SCHEMA + STATE_SCHEMA));
+  if (Number(count) !== 4) inTransaction(true, () => database.exec(CLOCK_SCHEMA + STATE_SCHEMA + QUEUE_SCHEMA));
   const time = fileClock(database, clock);
   const states = stateTable(database);
+  let queues: QueueTable | undefined;
 
   return {
     states,
+    queues() {
+      queues ??= queueTable(database);
+      return queues;
+    },
     transact: (isWriting, body) =>
       inTransaction(isWriting, () => {
         const times = time.read(isWriting);

@@ -1,21 +1,14 @@
 import { Mode } from "../../algorithms/algorithm.ts";
 import { wholeNumber } from "../../algorithms/numbers.ts";
 import { type Clock, systemClock } from "../../limiter/clock.ts";
-import {
-  type Account,
-  type Demand,
-  decide,
-  mergeDemands,
-  type Store,
-  type Taken,
-  type TakeOptions,
-  type Times,
-} from "../../limiter/store.ts";
+import type { QueueSeat, QueueTerms, SharedQueue } from "../../limiter/shared-queue.ts";
+import type { Account, Demand, Store, Taken, TakeOptions, Times } from "../../limiter/store.ts";
 import { checkpoints, NET_PAGES, SQLITE_PAGES } from "./checkpoints.ts";
 import { explained, isBusy } from "./errors.ts";
 import { openFile } from "./open-file.ts";
+import { sharedQueues } from "./queue/shared-queues.ts";
 import { openSession, type Session } from "./session.ts";
-import type { StateTable } from "./state-table.ts";
+import { takeAll } from "./take-all.ts";
 import { transactions } from "./transactions.ts";
 import type { SqliteDatabase } from "./types.ts";
 import { assertSafeVersion } from "./version.ts";
@@ -58,6 +51,15 @@ export interface SqliteStore extends Store {
   /** @throws StoreBusyError, StoreFileError: then nothing was charged. */
   take(demands: readonly Demand[], options?: TakeOptions): Promise<readonly Taken[]>;
   forget(accounts: readonly Account[]): Promise<void>;
+  /**
+   * What a process should hear lies in the file, and a small empty file beside it rings (`limits.db-bell-…`, for the
+   * owner of the process alone): changed when there is news, gone at `close`, or after a crash when the others have
+   * noticed. Where changes of files are not reported (network file systems, some mounts of containers and virtual
+   * machines), or the database has no file, news of other processes wait until their reader asks by itself.
+   *
+   * Grants that nobody has read in time go back: a process that was killed or stopped does not take its units along.
+   */
+  queue(terms: QueueTerms, seat: QueueSeat): SharedQueue;
   /** Waits for the decisions that are under way, then closes what the store has opened. */
   close(): Promise<void>;
 }
@@ -91,9 +93,10 @@ export function sqliteStore(options: SqliteStoreOptions): SqliteStore {
     return opened;
   };
   const background = path === undefined ? undefined : checkpoints(path, () => leaveTo(SQLITE_PAGES));
-  const queue = transactions({ session, busyTimeoutMs, file });
+  const line = transactions({ session, busyTimeoutMs, file });
   const close = async (): Promise<void> => {
-    await queue.drained();
+    await line.drained();
+    queues.close();
     await background?.close();
     if (path !== undefined) database.close();
   };
@@ -109,39 +112,25 @@ export function sqliteStore(options: SqliteStoreOptions): SqliteStore {
     }
   }
 
-  const run = <T>(isWriting: boolean, work: (states: StateTable, times: Times) => T): Promise<T> => {
+  const run = <T>(isWriting: boolean, work: (session: Session, times: Times) => T): Promise<T> => {
     if (closed !== undefined) return Promise.reject(new Error("The SQLite store is closed, and decides no more."));
     if (isWriting) background?.wrote();
-    return queue.run({ isWriting, do: work });
+    return line.run({ isWriting, do: work });
   };
+  const queues = sharedQueues({ run: (work) => run(true, work), database });
 
   return {
     clock,
     take: (demands, takeOptions) =>
-      run(takeOptions?.mode !== Mode.peek, (states, times) => takeAll(states, times, demands, takeOptions)),
+      run(takeOptions?.mode !== Mode.peek, ({ states }, times) => takeAll(states, times, demands, takeOptions)),
     forget: (accounts) =>
-      run(true, (states) => {
+      run(true, ({ states }) => {
         for (const account of accounts) states.forget(account);
       }),
+    queue: queues.queue,
     close: () => {
       closed ??= close();
       return closed;
     },
   };
-}
-
-function takeAll(
-  states: StateTable,
-  times: Times,
-  demands: readonly Demand[],
-  options: TakeOptions = {},
-): readonly Taken[] {
-  const before = demands.map((demand) => states.read(demand));
-  const steps = decide(demands, before, times, options);
-  const merged = mergeDemands(demands);
-  return steps.map(({ state, ...taken }, i) => {
-    const isFirst = merged.indexOf(merged[i]!) === i;
-    if (isFirst && options.mode !== Mode.peek) states.write(merged[i]!, before[i], state, taken.resetAfter, times);
-    return taken;
-  });
 }

@@ -2,12 +2,11 @@ import { systemClock } from "../../limiter/clock.ts";
 import type { Times } from "../../limiter/store.ts";
 import { explained, isBusy, StoreBusyError } from "./errors.ts";
 import type { Session } from "./session.ts";
-import type { StateTable } from "./state-table.ts";
 
 /** One call's part of a transaction. */
 interface Work<T> {
   readonly isWriting: boolean;
-  do(states: StateTable, times: Times): T;
+  do(session: Session, times: Times): T;
 }
 
 /** Runs work in transactions, in the order of the calls: those of one turn of the event loop share one. */
@@ -96,13 +95,13 @@ export function transactions({ session, busyTimeoutMs, file }: TransactionsOptio
 
   /** The results of as many calls as there was time for: of at least one. */
   function decideAll(batch: readonly Entry[]): unknown[] {
-    const { transact, states } = session();
+    const opened = session();
     const isWriting = batch.some(({ work }) => work.isWriting);
-    return transact(isWriting, (times) => {
+    return opened.transact(isWriting, (times) => {
       const end = systemClock.elapsed() + LONGEST_TURN;
       const results: unknown[] = [];
       for (const { work } of batch) {
-        results.push(work.do(states, times));
+        results.push(work.do(opened, times));
         if (systemClock.elapsed() >= end) break;
       }
       return results;
