@@ -201,7 +201,10 @@ export class Attempts {
     else if (run.heard === undefined) this.#hearing.lost(run.sequence);
     const outcome = outcomeOf(end, response, run.heard);
     if (run.admission !== undefined) {
-      breaker!.settle(run.admission, verdictOf(outcome), (now - run.startedAt) / 1000, now / 1000);
+      // Whoever leaves says nothing about the upstream, whatever error he leaves with.
+      const hasLeft = "error" in end && (call.signal?.aborted === true || this.#closing.signal.aborted);
+      const verdict = hasLeft ? "neither" : verdictOf(outcome);
+      breaker!.settle(run.admission, verdict, (now - run.startedAt) / 1000, now / 1000);
     }
     line.running--;
     line.ended(run);
@@ -222,7 +225,8 @@ export class Attempts {
           retryAfterMs: run.heard?.retryAfterMs,
           deadlineMs: call.deadline === Infinity ? undefined : call.deadline / 1000,
           nowMs: now / 1000,
-          budget: this.#budget,
+          // What the upstream asked to be repeated later is no burden to it.
+          budget: run.heard?.retryAfterMs === undefined ? this.#budget : undefined,
           backoff,
         });
     if (this.#announce !== undefined) {
@@ -275,7 +279,7 @@ export class Attempts {
   }
 
   #hear(response: ResponseHead, run: Run): Heard {
-    const heard = this.#hearing.heard(response, run, run.sequence, run.startedAt);
+    const heard = this.#hearing.heard(response, run);
     if (this.#announce === undefined) return heard;
     const { name: upstream } = this.#settings;
     const { isThrottled, pausedForMs, elsewhere } = heard;

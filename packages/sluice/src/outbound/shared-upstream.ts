@@ -67,7 +67,9 @@ function create(store: Store, settings: UpstreamSettings, over: () => void): Ent
       const all = { ...options, name, limits, concurrency, pace, timeoutMs, clock };
       return isSync(store) ? localStarts({ ...all, store }) : remoteStarts({ ...all, store });
     },
-    heard: (facts) => breaker?.adopt(facts, nowMs()),
+    heard: (facts) => {
+      if (breaker?.adopt(facts, nowMs())) line.starts.tell(breaker.facts(nowMs()));
+    },
   });
   const entry: Entry = {
     line,

@@ -22,13 +22,21 @@ export interface Hearing {
   sent(cost: number): number;
   /** A call ended without a response. */
   lost(sequence: number): void;
-  heard(response: ResponseHead, call: Running, sequence: number, startedAt: number): Heard;
+  heard(response: ResponseHead, call: HeardCall): Heard;
+}
+
+/** A call that a response answers. */
+export interface HeardCall extends Running {
+  /** What `sent` gave. */
+  readonly sequence: number;
+  readonly startedAt: number;
 }
 
 export function createHearing(line: Line, limits: readonly Limit[]): Hearing {
   const { clock, starts } = line;
   /** Made with the first response that states a limit: most upstreams state none. */
   let usage: UsageModel | undefined;
+  let usageSince = 0;
   const nowMs = () => clock.elapsed() / 1000;
 
   function limitOf(stated: StatedLimit): Limit | undefined {
@@ -43,37 +51,44 @@ export function createHearing(line: Line, limits: readonly Limit[]): Hearing {
     return alike.length === 1 ? alike[0] : undefined;
   }
 
-  function usedElsewhere(stated: readonly StatedLimit[], call: Running, sequence: number) {
+  /** Units that others used, as far as the response tells; all calls from now on heed them. */
+  function usedElsewhere(stated: readonly StatedLimit[], call: HeardCall): Heard["elsewhere"] {
     const known = stated.filter((one) => one.remaining !== undefined && limitOf(one) !== undefined);
-    if (known.length === 0) return [];
     if (!starts.isAlone) {
-      for (const one of known) starts.noticed(limitOf(one)!.name, call.lane, one.remaining!);
-      return [];
-    }
-    usage ??= createUsageModel();
-    return usage
-      .heard(sequence, known, nowMs())
-      .filter(({ foreign }) => foreign > 0)
-      .map(({ stated: one, foreign }) => {
+      return known.flatMap((one) => {
         const limit = limitOf(one)!.name;
-        starts.noticed(limit, call.lane, one.remaining!, foreign);
-        return { limit, units: foreign };
+        const units = starts.noticed(limit, call, one.remaining!);
+        return units > 0 ? [{ limit, units }] : [];
       });
+    }
+    if (usage === undefined && known.length > 0) {
+      usage = createUsageModel();
+      usageSince = nowMs();
+    }
+    // The model must hear of the end of every call that it was told of, whatever its response says.
+    const noticed = usage?.heard(call.sequence, known, nowMs()) ?? [];
+    return noticed.flatMap(({ stated: one, foreign }) => {
+      const { name: limit, quota } = limitOf(one)!;
+      // Our own calls from before the model are not known to it: they are over after a period.
+      if (foreign === 0 || nowMs() - usageSince < quota.periodMs) return [];
+      starts.noticed(limit, call, one.remaining!, foreign);
+      return [{ limit, units: foreign }];
+    });
   }
 
   return {
     sent: (cost) => usage?.sent(cost, nowMs()) ?? -1,
     lost: (sequence) => usage?.lost(sequence, nowMs()),
-    heard(response, call, sequence, startedAt) {
+    heard(response, call) {
       const statement = readStatement(response, { wallMs: clock.wall() / 1000 });
       const isThrottled = throttledBy(response.status, statement);
-      const elsewhere = usedElsewhere(statement.limits, call, sequence);
+      const elsewhere = usedElsewhere(statement.limits, call);
       const closedMs = isThrottled ? closedForMs(statement) : emptyForMs(statement.limits);
       if (closedMs !== undefined && closedMs > 0) {
         line.pause(closedMs * 1000);
         return { isThrottled, retryAfterMs: isThrottled ? closedMs : undefined, pausedForMs: closedMs, elsewhere };
       }
-      if (isThrottled && closedMs === undefined) starts.cut(clock.elapsed() - startedAt);
+      if (isThrottled && closedMs === undefined) starts.cut(clock.elapsed() - call.startedAt);
       return { isThrottled, retryAfterMs: closedMs, elsewhere };
     },
   };

@@ -72,6 +72,16 @@ export class Lanes {
     this.#aside.push(lane);
   }
 
+  /** A lane stands aside until its own limits allow. */
+  hold(name: string, until: number): void {
+    const lane = this.#lanes.get(name);
+    if (lane === undefined || !lane.isListed) return;
+    this.#ready.keep((one) => one !== lane);
+    this.#aside.keep((one) => one !== lane);
+    lane.until = until;
+    this.#aside.push(lane);
+  }
+
   /** Nobody stands aside any more: what they waited for may have come. */
   bringBack(): void {
     for (let lane = this.#aside.shift(); lane !== undefined; lane = this.#aside.shift()) this.#comeBack(lane);

@@ -47,15 +47,13 @@ export class Line {
       lanes: this.#lanes,
       heard,
       fail: (call, reason, cause) => {
-        this.#lanes.remove(call);
-        this.#forget(call);
-        call.refuse(this.error(reason, { cause }));
+        this.leave(call, this.error(reason, { cause }));
       },
     });
   }
 
   get waiting(): number {
-    return this.#lanes.size;
+    return this.#lanes.size + this.starts.asking;
   }
 
   /** The units of a call that can start at once, because nobody waits. */
@@ -82,6 +80,8 @@ export class Line {
       });
     }
     if (call.deadline < Infinity) {
+      const { trouble } = this.starts;
+      if (trouble !== undefined && call.deadline <= now) throw this.error("store", { cause: trouble });
       const soonest = this.starts.soonest(call.lane, call.cost, ahead);
       if (now + soonest > call.deadline) {
         // So long from now the same call with the same patience will be let in.
@@ -97,7 +97,8 @@ export class Line {
   /** A call waits no more; its caller has left. */
   leave(call: QueuedCall, error: unknown): void {
     if (!call.isWaiting) return;
-    this.#lanes.remove(call);
+    if (call.ticket === 0) this.#lanes.remove(call);
+    call.isWaiting = false;
     this.#forget(call);
     this.starts.left(call);
     call.refuse(error);
@@ -116,7 +117,7 @@ export class Line {
   pause(forUs: number): void {
     this.starts.pause(forUs);
     const until = this.starts.pausedUntil;
-    for (const call of [...this.#lanes]) {
+    for (const call of [...this.#lanes, ...this.starts.asked()]) {
       if (call.deadline >= until) continue;
       const retryAfterMs = Math.max(1, Math.ceil((until - this.clock.elapsed()) / 1000));
       this.leave(call, this.error("deadline", { position: 0, retryAfterMs }));
@@ -128,6 +129,10 @@ export class Line {
   standing(call: QueuedCall): Standing {
     let position = 0;
     let cost = 0;
+    if (call.ticket !== 0) {
+      const ahead = this.starts.aheadOf(call);
+      return { position: ahead, startsInMs: Math.ceil(this.starts.soonest(call.lane, call.cost, ahead) / 1000) };
+    }
     for (const other of this.#lanes.lane(call.lane)) {
       if (other === call) break;
       position++;
@@ -140,7 +145,8 @@ export class Line {
 
   /** Refuse those who wait and are meant. */
   refuse(reason: OutboundReason, isMeant: (call: QueuedCall) => boolean): void {
-    for (const call of [...this.#lanes]) if (isMeant(call)) this.leave(call, this.error(reason));
+    for (const call of [...this.#lanes, ...this.starts.asked()])
+      if (isMeant(call)) this.leave(call, this.error(reason));
   }
 
   error(
@@ -203,7 +209,12 @@ export class Line {
       this.#deadlines.shift();
       if (!call.isWaiting) continue;
       const { position, startsInMs } = this.standing(call);
-      this.leave(call, this.error("deadline", { position, retryAfterMs: Math.max(1, startsInMs) }));
+      const { trouble } = this.starts;
+      const details = { position, retryAfterMs: Math.max(1, startsInMs) };
+      this.leave(
+        call,
+        trouble === undefined ? this.error("deadline", details) : this.error("store", { cause: trouble }),
+      );
     }
     this.#tidy();
   }

@@ -189,9 +189,11 @@ export function localStarts(options: LocalStartsOptions): Starts {
       });
       if (units < 0) pump();
     },
-    noticed(limit, lane, _left, elsewhere = 0) {
+    noticed(limit, { lane }, _left, elsewhere = 0) {
       const window = windows.find((one) => one.limit.name === limit);
-      if (window !== undefined) force(window, lane, elsewhere);
+      if (window === undefined) return 0;
+      force(window, lane, elsewhere);
+      return elsewhere;
     },
     pause(forUs) {
       pausedUntil = Math.max(pausedUntil, clock.elapsed() + forUs);
@@ -208,6 +210,10 @@ export function localStarts(options: LocalStartsOptions): Starts {
       return Math.max(0, pausedUntil - now, notBefore - now, ...waits);
     },
     aheadElsewhere: 0,
+    asking: 0,
+    asked: () => [],
+    aheadOf: () => 0,
+    trouble: undefined,
     get rate() {
       return rateAt(terms, rate, clock.elapsed()) / FULL_RATE;
     },

@@ -15,6 +15,8 @@ export interface Started {
   /** Names its places. */
   readonly id: number;
   readonly receipts: readonly number[];
+  /** Units that were left of each limit, where others share them. */
+  readonly left?: readonly number[];
 }
 
 /** A call that waits to start. */
@@ -30,6 +32,8 @@ export abstract class QueuedCall {
   readonly deadline: number;
   readonly signal: AbortSignal | undefined;
   isWaiting = false;
+  /** It has been taken out of the queue to ask for its units, under this name; 0: it stands in the queue. */
+  ticket = 0;
   /** It has stood in line before, and keeps its order. */
   isAgain = false;
 

@@ -31,10 +31,10 @@ export interface Starts {
   /** A call used so many units more (or, if negative, fewer) than it had taken. */
   correct(call: Running, units: number): void;
   /**
-   * The upstream said that so many units of a limit are left: no more are from now on. `elsewhere`: units that others
-   * used, where all calls are known and it can be told.
+   * The upstream said that so many units of a limit were left after a call. Units that others used are charged: those
+   * that are known, or what is found by comparing. Returns how many.
    */
-  noticed(limit: string, lane: string, left: number, elsewhere?: number): void;
+  noticed(limit: string, call: Running & { readonly startedAt: number }, left: number, elsewhere?: number): number;
   /** Nobody may start for so long. */
   pause(forUs: number): void;
   /** The upstream refused a call that started so long ago: it wants them slower. */
@@ -43,8 +43,15 @@ export interface Starts {
   tell(facts: BreakerFacts): void;
   /** At least so long until a call can start that has so many units before it: 0 when it is not known. */
   soonest(lane: string, cost: number, ahead: number): number;
-  /** Calls of other processes that go first. */
+  /** Calls of any process that go before those in the queue: this process' own are out of the queue to ask for their units. */
   readonly aheadElsewhere: number;
+  /** Calls of this process that have been taken out of the queue to ask for their units. */
+  readonly asking: number;
+  asked(): Iterable<QueuedCall>;
+  /** How many calls go before one of these. */
+  aheadOf(call: QueuedCall): number;
+  /** What the store said last, if it cannot be asked. */
+  readonly trouble: unknown;
   /** The part of the full rate that is left after cuts. */
   readonly rate: number;
   /** Until when nobody may start, on the clock's elapsed time. */

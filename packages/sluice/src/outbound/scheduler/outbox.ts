@@ -1,0 +1,79 @@
+import type { Charge, Correction, Holder, Note, QueueRequest, Ticket } from "../../limiter/shared-queue.ts";
+
+/** What is to be said to a shared queue: gathered, sent at once, and said again if nobody heard. */
+export class Outbox {
+  readonly #enter = new Map<number, Ticket>();
+  readonly #leave = new Set<number>();
+  readonly #ended: Holder[] = [];
+  readonly #unused: Charge[] = [];
+  readonly #corrections: Correction[] = [];
+  #pausedUntil = -Infinity;
+  #cutFor = Infinity;
+  #note: Note | undefined;
+
+  enter(ticket: Ticket): void {
+    this.#enter.set(ticket.id, ticket);
+  }
+
+  /** One that has not been sent yet needs no leaving. */
+  leave(id: number): void {
+    if (!this.#enter.delete(id)) this.#leave.add(id);
+  }
+
+  ended(holder: Holder): void {
+    this.#ended.push(holder);
+  }
+
+  unused(charge: Charge): void {
+    this.#unused.push(charge);
+  }
+
+  correct(correction: Correction): void {
+    this.#corrections.push(correction);
+  }
+
+  pause(until: number): void {
+    this.#pausedUntil = Math.max(this.#pausedUntil, until);
+  }
+
+  cut(startedAt: number): void {
+    this.#cutFor = Math.min(this.#cutFor, startedAt);
+  }
+
+  note(note: Note): void {
+    if (this.#note === undefined || note.rank >= this.#note.rank) this.#note = note;
+  }
+
+  /** Everything that is to be said, which then is said; and what to do when nobody heard it. */
+  take(now: number): { readonly request: QueueRequest; unheard(): void } {
+    const all = {
+      enter: [...this.#enter.values()],
+      leave: [...this.#leave],
+      ended: this.#ended.splice(0),
+      unused: this.#unused.splice(0),
+      corrections: this.#corrections.splice(0),
+    };
+    const [pausedUntil, cutFor, note] = [this.#pausedUntil, this.#cutFor, this.#note];
+    this.#enter.clear();
+    this.#leave.clear();
+    [this.#pausedUntil, this.#cutFor, this.#note] = [-Infinity, Infinity, undefined];
+    const parts = Object.entries(all).filter(([, list]) => list.length > 0);
+    return {
+      request: {
+        ...Object.fromEntries(parts),
+        ...(pausedUntil > now && { pause: Math.ceil(pausedUntil - now) }),
+        ...(cutFor < Infinity && { cut: Math.max(0, Math.floor(now - cutFor)) }),
+        ...(note !== undefined && { note }),
+      },
+      // It may have been heard all the same. To give a unit back twice would let too many pass, so that is not said again.
+      unheard: () => {
+        for (const id of all.leave) this.#leave.add(id);
+        this.#ended.push(...all.ended);
+        this.#corrections.push(...all.corrections.filter(({ cost }) => cost > 0));
+        this.pause(pausedUntil);
+        if (cutFor < Infinity) this.cut(cutFor);
+        if (note !== undefined) this.note(note);
+      },
+    };
+  }
+}

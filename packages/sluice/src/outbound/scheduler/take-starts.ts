@@ -1,0 +1,243 @@
+import { Mode } from "../../algorithms/algorithm.ts";
+import { cut, FULL_RATE, rateAt, spacing } from "../../limiter/queue-state.ts";
+import { guarded } from "../../limiter/reply.ts";
+import { demandsOf, type QueueTerms } from "../../limiter/shared-queue.ts";
+import type { Awaitable, Demand, Store, Taken } from "../../limiter/store.ts";
+import { alarm } from "./alarm.ts";
+import { type PlaceRenewal, placeRenewal } from "./place-renewal.ts";
+import type { QueuedCall } from "./queued-call.ts";
+import { soonestOf } from "./soonest.ts";
+import type { Running, Starts, StartsOptions, UpstreamLimits } from "./starts.ts";
+import { ticketId } from "./ticket-id.ts";
+import { usedElsewhere } from "./used-elsewhere.ts";
+
+export interface TakeStartsOptions extends StartsOptions, UpstreamLimits {
+  readonly terms: QueueTerms;
+  readonly store: Store;
+  /** Nobody else starts calls now. @default always */
+  readonly isNeeded?: () => boolean;
+  /** Holds on places, for whoever starts calls. @default one of its own */
+  readonly renewal?: PlaceRenewal;
+}
+
+/** A store that failed is asked again after so long, and then after twice as long each time. In microseconds. */
+const ASK_AGAIN = 100_000;
+const ASK_AGAIN_AT_MOST = 2_000_000;
+
+/**
+ * Starts calls over a store that has to be asked, and keeps no queue: the next call asks for its units, and if they are
+ * not there it asks again when they will be. Processes do not stand in one line, but none asks before it is worth it.
+ */
+export function takeStarts(options: TakeStartsOptions): Starts {
+  const { terms, limits, store, lanes, clock, isNeeded = () => true } = options;
+  const pauseOf = (cost: number): Demand => ({ ledger: terms.pause, key: terms.name, tag: terms.name, cost });
+  const hasPlaces = terms.rules.some(({ isPlace }) => isPlace);
+  const rate = { cutAt: 0, cutTo: FULL_RATE };
+  const wakeUp = alarm(clock, () => pump());
+  const renewal = options.renewal ?? placeRenewal(clock, (running) => send(running.flatMap((one) => placesOf(one, 1))));
+  const elsewhere = usedElsewhere(terms, clock);
+  let asking: QueuedCall | undefined;
+  let restUntil = -Infinity;
+  let pausedUntil = -Infinity;
+  let nextAt = -Infinity;
+  let again = ASK_AGAIN;
+  let trouble: unknown;
+  let isClosed = false;
+
+  /** The places of a call, to be taken, held on or (with -1) given back. */
+  function placesOf({ lane, cost, started }: Running, sign: 1 | -1): readonly Demand[] {
+    return demandsOf(terms, { id: started.id, lane, cost }).flatMap((demand, i) => {
+      const { isPlace, afterEnd } = terms.rules[i]!;
+      if (!isPlace) return [];
+      if (sign === -1 && afterEnd !== undefined) return [{ ...demand, ledger: afterEnd }];
+      return [{ ...demand, cost: sign * demand.cost }];
+    });
+  }
+
+  /** What has happened is told to the store; whether it hears changes nothing here. */
+  function send(demands: readonly Demand[]): void {
+    for (const demand of demands) {
+      if (demand.cost === 0) continue;
+      guarded(
+        async () => {
+          await store.take([demand], { mode: Mode.force });
+        },
+        () => {},
+      );
+    }
+  }
+
+  function pump(): void {
+    if (asking !== undefined || isClosed || !isNeeded()) return;
+    const now = clock.elapsed();
+    if (restUntil > now) {
+      if (lanes.size > 0) wakeUp.set(restUntil);
+      return;
+    }
+    const call = lanes.first(now);
+    if (call === undefined) {
+      if (lanes.size > 0) wakeUp.set(lanes.backAt);
+      else wakeUp.cancel();
+      return;
+    }
+    lanes.serve(call);
+    call.isWaiting = true;
+    call.ticket = ticketId();
+    asking = call;
+    ask(call, call.ticket, now);
+  }
+
+  function ask(call: QueuedCall, id: number, sentAt: number): void {
+    const demands = demandsOf(terms, { id, lane: call.lane, cost: call.cost });
+    const done = (): void => {
+      asking = undefined;
+      call.ticket = 0;
+    };
+    guarded(
+      async () => {
+        const taken = await (store.take([...demands, pauseOf(1)]) as Awaitable<readonly Taken[]>);
+        trouble = undefined;
+        again = ASK_AGAIN;
+        done();
+        answered(call, id, sentAt, demands, taken);
+        pump();
+      },
+      (error) => {
+        trouble = error;
+        done();
+        backInLine(call);
+        restUntil = clock.elapsed() + again;
+        again = Math.min(ASK_AGAIN_AT_MOST, again * 2);
+        pump();
+      },
+    );
+  }
+
+  function answered(
+    call: QueuedCall,
+    id: number,
+    sentAt: number,
+    demands: readonly Demand[],
+    taken: readonly Taken[],
+  ): void {
+    const now = clock.elapsed();
+    const waits = taken.map(({ allowed, retryAfter }) => (allowed ? 0 : retryAfter));
+    const wait = Math.max(...waits);
+    if (wait > 0) {
+      const isOfAll = waits.some((one, i) => one > 0 && (terms.rules[i]?.per ?? "queue") === "queue");
+      backInLine(call);
+      if (isOfAll) {
+        restUntil = now + wait;
+        nextAt = restUntil;
+      } else {
+        lanes.hold(call.lane, now + wait);
+      }
+      return;
+    }
+    const receipts = terms.rules.map((_, i) => taken[i]!.receipt);
+    const isLate = now - sentAt > usable(taken);
+    if (isLate || !call.isWaiting) {
+      send(demands.map((demand, i) => ({ ...demand, cost: -demand.cost, receipt: receipts[i]! })));
+      if (isLate) backInLine(call);
+      return;
+    }
+    restUntil = now + spaceAfter(now, taken);
+    call.isWaiting = false;
+    const started = { id, receipts, left: terms.rules.map((_, i) => taken[i]!.remaining) };
+    if (hasPlaces) renewal.add({ lane: call.lane, cost: call.cost, started });
+    call.start(started);
+  }
+
+  function usable(taken: readonly Taken[]): number {
+    return terms.rules.reduce(
+      (least, { endsWithWindow }, i) => (endsWithWindow ? Math.min(least, taken[i]!.resetAfter) : least),
+      terms.grace,
+    );
+  }
+
+  function spaceAfter(now: number, taken: readonly Taken[]): number {
+    const parts = terms.rules.map(({ ledger }, i) => taken[i]!.remaining / ledger.algorithm.capacity);
+    const left = Math.min(1, ...parts);
+    return spacing(terms, rate, now, Math.round(left * FULL_RATE), FULL_RATE);
+  }
+
+  function backInLine(call: QueuedCall): void {
+    if (!call.isWaiting) return;
+    call.isAgain = true;
+    lanes.add(call);
+  }
+
+  function ended(call: Running, demands: readonly Demand[]): void {
+    renewal.remove(call.started.id);
+    send(demands);
+    if (lanes.size === 0) return;
+    restUntil = Math.min(restUntil, clock.elapsed());
+    lanes.bringBack();
+    pump();
+  }
+
+  return {
+    isAlone: false,
+    pump,
+    left: () => {},
+    unused: (call) => {
+      const { id, receipts } = call.started;
+      const demands = demandsOf(terms, { id, lane: call.lane, cost: call.cost });
+      ended(
+        call,
+        demands.map((demand, i) => ({ ...demand, cost: -demand.cost, receipt: receipts[i]! })),
+      );
+    },
+    ended: (call) => {
+      if (hasPlaces) ended(call, placesOf(call, -1));
+    },
+    correct({ lane, started }, units) {
+      const demands = demandsOf(terms, { id: 0, lane, cost: units });
+      send(
+        demands.flatMap((demand, i) => {
+          const { unit, isPlace } = terms.rules[i]!;
+          if (unit !== "cost" || isPlace) return [];
+          return [units < 0 ? { ...demand, receipt: started.receipts[i]! } : demand];
+        }),
+      );
+    },
+    noticed: (name, call, left) => {
+      const i = limits.findIndex((limit) => limit.name === name);
+      const units = elsewhere.notice(i, call, left);
+      const demand = demandsOf(terms, { id: 0, lane: call.lane, cost: units })[i];
+      if (demand !== undefined && units > 0) send([demand]);
+      return units;
+    },
+    pause(forUs) {
+      pausedUntil = Math.max(pausedUntil, clock.elapsed() + forUs);
+      restUntil = Math.max(restUntil, pausedUntil);
+      nextAt = Math.max(nextAt, pausedUntil);
+      send([pauseOf(forUs)]);
+    },
+    cut: (agoUs) => cut(terms, rate, clock.elapsed() - agoUs, clock.elapsed()),
+    tell() {},
+    soonest: (_lane, cost, ahead) => soonestOf(limits, Math.max(0, nextAt - clock.elapsed()), ahead + cost),
+    get aheadElsewhere() {
+      return asking === undefined ? 0 : 1;
+    },
+    get asking() {
+      return asking === undefined ? 0 : 1;
+    },
+    asked: () => (asking === undefined ? [] : [asking]),
+    aheadOf: () => 0,
+    get trouble() {
+      return trouble;
+    },
+    get rate() {
+      return rateAt(terms, rate, clock.elapsed()) / FULL_RATE;
+    },
+    get pausedUntil() {
+      return pausedUntil;
+    },
+    close() {
+      isClosed = true;
+      wakeUp.cancel();
+      renewal.close();
+    },
+  };
+}
