@@ -1,3 +1,11 @@
+/** A part of the short script: what is done for one quota. */
+export interface TakeLua {
+  /** Decides about one account after the other. Leaves the loop over them open. */
+  readonly decide: string;
+  /** The state of an account as bytes: an expression. */
+  readonly bytes: string;
+}
+
 /**
  * Plain takes from sliding windows, as Redis does them by far most often: nothing but counting and appending, in
  * local variables. It is the twin of the twin: where anything is out of the ordinary (a clock that was set back, wide
@@ -6,13 +14,12 @@
  * The numbers of the quota stand in the text, for reading them from arguments takes as long as deciding.
  *
  * @param slack a key's end is moved when a charge is the first in such a part of time. In microseconds; 0: each time
- * @param ttlMs how long a key lives from when its end is moved
+ * @returns what decides about one account, and what its state is as bytes
  */
 export function slidingWindowTakeLua(
   [limit, period, granules]: readonly [number, number, number],
   slack: number,
-  ttlMs: number,
-): string {
+): TakeLua {
   const granule = Math.ceil(period / granules);
   const [gapBytes, gapEnd] = bytesAbove(4 * granule);
   const [unitBytes, unitEnd] = bytesAbove((2 * limit) / granules);
@@ -22,15 +29,15 @@ export function slidingWindowTakeLua(
   const headerFormat = `'>I1I7I${periodBytes}I${periodBytes}I${sumBytes}I${sumBytes}'`;
   const entry = gapBytes + unitBytes;
   const entryFormat = `'>I${gapBytes}I${unitBytes}'`;
-  return `
+  return {
+    decide: `
 local oldest, granuleFrom, keptFrom, _ = now - ${period}, now - now % ${granule}, ${slack > 0 ? `now - now % ${slack}` : "now + 1"}, nil
 
 for i = 1, n do
   local value, count, begin, isPlain, isDirty, isKept = values[i], 1, r, true, false, false
   local isOpen, last, first, closed, units, sum, log, at = false, 0, 0, 0, 0, 0, '', 1
-  if isGuarded then isPlain = not isBlocked(i) end
   if value then
-    isPlain = isPlain and #value >= ${header} and byte(value) == 1 and (#value - ${header}) % ${entry} == 0
+    isPlain = isPlain and #value >= ${header} and string.byte(value) == 1 and (#value - ${header}) % ${entry} == 0
     if isPlain then
       _, last, first, closed, units, sum = unpackBytes(${headerFormat}, value)
       isOpen, first, closed, log, at = true, last - first, last - closed, value, ${header + 1}
@@ -51,7 +58,7 @@ for i = 1, n do
     local cost, least = 1, 1
     if tail then cost, least, t = tail[t], tail[t + 1], t + 2 end
     local granted = cost
-    if sum + cost > ${limit} then granted = min(cost, max(${limit} - sum, least)) end
+    if sum + cost > ${limit} then granted = math.min(cost, max(${limit} - sum, least)) end
     local excess = sum + granted - ${limit}
     if excess > 0 then
       local _, foremost = nil, units
@@ -69,7 +76,7 @@ for i = 1, n do
         local isFirst = at > #log
         local gap = isFirst and 0 or last - closed
         if gap < ${gapEnd - 1} and units < ${unitEnd} then
-          log, at = (isFirst and '' or sub(log, at)) .. packBytes(${entryFormat}, gap, units), 1
+          log, at = (isFirst and '' or string.sub(log, at)) .. packBytes(${entryFormat}, gap, units), 1
         else
           isPlain = false
         end
@@ -86,11 +93,9 @@ for i = 1, n do
       end
     end
   end
-  if isPlain and isDirty then
-    isPlain = sum < ${sumEnd} and write(i, value, packBytes(${headerFormat}, 1, last, last - first, at > #log and 0 or last - closed, units, sum) .. sub(log, at), isKept, '${ttlMs}')
-  end
-  if not isPlain then r = leave(begin, count) end
-end`;
+  isPlain = isPlain and sum < ${sumEnd}`,
+    bytes: `packBytes(${headerFormat}, 1, last, last - first, at > #log and 0 or last - closed, units, sum) .. string.sub(log, at)`,
+  };
 }
 
 /** How many bytes hold a number, and the first number that they do not hold: as in the twin. */

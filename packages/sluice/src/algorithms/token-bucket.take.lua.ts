@@ -1,17 +1,16 @@
+import type { TakeLua } from "./sliding-window.take.lua.ts";
+
 /** Plain takes from token buckets: see those from sliding windows. */
-export function tokenBucketTakeLua(
-  [drain, unit, burst]: readonly [number, number, number],
-  slack: number,
-  ttlMs: number,
-): string {
+export function tokenBucketTakeLua([drain, unit, burst]: readonly [number, number, number], slack: number): TakeLua {
   const depth = burst * unit;
   const most = 2 ** 52;
-  return `
+  return {
+    decide: `
+local floor, ceil, huge = math.floor, math.ceil, math.huge
 local keptFrom = ${slack > 0 ? `now - now % ${slack}` : "now + 1"}
 
 for i = 1, n do
   local value, count, begin, isPlain, isDirty, isKept, debt = values[i], 1, r, true, false, false, 0
-  if isGuarded then isPlain = not isBlocked(i) end
   if value then
     local size, time = #value, 0
     if size == 11 or size == 14 then
@@ -30,7 +29,7 @@ for i = 1, n do
     local granted = cost
     local following = cost <= ${burst} and debt + cost * ${unit} or huge
     if following > ${depth} then
-      granted = min(cost, max(debt < ${depth} and floor((${depth} - debt) / ${unit}) or 0, least))
+      granted = math.min(cost, max(debt < ${depth} and floor((${depth} - debt) / ${unit}) or 0, least))
       following = granted <= ${burst} and debt + granted * ${unit} or huge
     end
     if following > ${depth} then
@@ -47,10 +46,7 @@ for i = 1, n do
         reply[r] = granted
       end
     end
-  end
-  if isPlain and isDirty then
-    isPlain = write(i, value, packBytes(debt < 4294967296 and '>I7I4' or '>I7I7', now, debt), isKept, '${ttlMs}')
-  end
-  if not isPlain then r = leave(begin, count) end
-end`;
+  end`,
+    bytes: "packBytes(debt < 4294967296 and '>I7I4' or '>I7I7', now, debt)",
+  };
 }

@@ -44,8 +44,8 @@ export interface Pending {
   fail(error: unknown): void;
 }
 
-/** More takes than this in one call would keep Redis busy for longer than others want to wait. */
-const MAX_TAKES = 128;
+/** With so many takes in one call Redis decides about some while this process reads what it has said about others. */
+const MAX_TAKES = 32;
 /** After one key was seen to be blocked all are looked at for so long, in microseconds. */
 const LOOK_AT_ALL = 1_000_000;
 

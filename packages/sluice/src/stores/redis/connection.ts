@@ -31,30 +31,30 @@ export function connection(client: RedisClient, allowResend: boolean): Connectio
 function overIoredis(client: IoredisClient): Connection {
   return {
     isCluster: client.isCluster === true,
-    run: (script, keys, args) =>
-      orWhole(client.evalsha(script.sha, keys.length, ...keys, ...args), () =>
-        client.eval(script.text, keys.length, ...keys, ...args),
-      ),
+    async run(script, keys, args) {
+      try {
+        return await client.evalsha(script.sha, keys.length, ...keys, ...args);
+      } catch (error) {
+        if (!isReply(error, "NOSCRIPT")) throw error;
+        return await client.eval(script.text, keys.length, ...keys, ...args);
+      }
+    },
   };
 }
 
 function overNodeRedis(client: NodeRedisClient): Connection {
   return {
     isCluster: "masters" in client,
-    run(script, keys, args) {
+    async run(script, keys, args) {
       const options = { keys: keys as string[], arguments: args as string[] };
-      return orWhole(client.evalSha(script.sha, options), () => client.eval(script.text, options));
+      try {
+        return await client.evalSha(script.sha, options);
+      } catch (error) {
+        if (!isReply(error, "NOSCRIPT")) throw error;
+        return await client.eval(script.text, options);
+      }
     },
   };
-}
-
-async function orWhole(reply: Promise<unknown>, sendWhole: () => Promise<unknown>): Promise<unknown> {
-  try {
-    return await reply;
-  } catch (error) {
-    if (!isReply(error, "NOSCRIPT")) throw error;
-    return await sendWhole();
-  }
 }
 
 /** Whether Redis has answered with an error of that kind. */

@@ -18,9 +18,7 @@ import { type Script, SLACK, scriptOf } from "./script.ts";
  * could pass (-1: never) and until the account is as good as new. For one that only the script of everything can decide:
  * -2, and nothing was done. Instead of the time, -1: some key is blocked, so name the blocks.
  */
-const HEAD = `local call, packBytes, unpackBytes = redis.call, struct.pack, struct.unpack
-local sub, byte, format, rep = string.sub, string.byte, string.format, string.rep
-local floor, ceil, max, min, huge = math.floor, math.ceil, math.max, math.min, math.huge
+const HEAD = `local call, packBytes, unpackBytes, max = redis.call, struct.pack, struct.unpack, math.max
 local keys, n, now, isGuarded, tail, t = KEYS, #KEYS - 1, 0, false, nil, 4
 if ARGV[1] then
   tail = cjson.decode(ARGV[1])
@@ -36,30 +34,36 @@ if now == 0 then
   now = time[1] * 1000000 + time[2]
 end
 local reply, r = { now }, 1
-
-local function isBlocked(i)
-  for k = n + i, #keys, n do
-    if values[k] then return true end
-  end
-  return false
-end
-
--- MGET says nothing about keys that hold something else than a string: those are not written.
-local function write(i, old, bytes, isKept, ttl)
-  if not old then return call('SET', keys[i], bytes, 'PX', ttl, 'NX') end
-  if not isKept then return call('SET', keys[i], bytes, 'PX', ttl) end
-  -- In place, which leaves the end of the key where it is, and is faster than KEEPTTL.
-  if #bytes == #old then return call('SETRANGE', keys[i], '0', bytes) end
-  return call('SET', keys[i], bytes, 'KEEPTTL')
-end
-
-local function leave(begin, count)
-  for k = begin + 1, begin + count do reply[k] = -2 end
-  return begin + count
-end
 `;
-const FOOT = `
-return format('[%d' .. rep(',%d', r - 1) .. ']', unpack(reply, 1, r))`;
+
+/** The end of what is done for each account: writes the state, or says that the account was left alone. */
+const writeOrLeave = (bytes: string, ttlMs: number): string => `
+  if isPlain and isGuarded then
+    for k = n + i, #keys, n do
+      if values[k] then isPlain = false end
+    end
+  end
+  if isPlain and isDirty then
+    local bytes = ${bytes}
+    if not value then
+      -- MGET says nothing about keys that hold something else than a string: those are not written.
+      isPlain = call('SET', keys[i], bytes, 'PX', '${ttlMs}', 'NX')
+    elseif not isKept then
+      call('SET', keys[i], bytes, 'PX', '${ttlMs}')
+    elseif #bytes == #value then
+      -- In place, which leaves the end of the key where it is, and is faster than KEEPTTL.
+      call('SETRANGE', keys[i], '0', bytes)
+    else
+      call('SET', keys[i], bytes, 'KEEPTTL')
+    end
+  end
+  if not isPlain then
+    for k = begin + 1, begin + count do reply[k] = -2 end
+    r = begin + count
+  end
+end
+if r == 2 then return string.format('[%d,%d]', now, reply[2]) end
+return string.format('[%d' .. string.rep(',%d', r - 1) .. ']', unpack(reply, 1, r))`;
 
 /** How plain takes from a ledger are done. */
 export interface PlainTerms {
@@ -110,9 +114,9 @@ function plainTerms(
   const life = isWindow ? second : Math.ceil((second * third) / first);
   const slack = isTimeOfRedis ? Math.ceil(life / SLACK) : 0;
   const ttlMs = Math.ceil((life + 2 * slack) / 1000) + lingerMs;
-  const take = isWindow ? slidingWindowTakeLua : tokenBucketTakeLua;
+  const lua = (isWindow ? slidingWindowTakeLua : tokenBucketTakeLua)([first, second, third], slack);
   return {
-    script: scriptOf(HEAD + take([first, second, third], slack, ttlMs) + FOOT),
+    script: scriptOf(HEAD + lua.decide + writeOrLeave(lua.bytes, ttlMs)),
     resetAfter: isWindow ? life : undefined,
     receipt: isWindow ? (now) => now : (now, resetAfter) => now + resetAfter,
   };

@@ -113,6 +113,23 @@ describe("over the time of Redis", () => {
     }
   });
 
+  const MONTH = 30 * 86_400_000;
+  it.each([
+    ["of the same size", perPeriod(10_000, MONTH, { burst: 9 })],
+    ["that grows", perPeriod(9, MONTH)],
+  ])("a state %s is written, and the end of its key stays where it is", async (_, quota) => {
+    const { limiter, prefix } = limiterOf(quota);
+    const first = await limiter.consume("k");
+    const [name] = await client.keys(`${prefix}*`);
+    await client.pexpire(name!, 20 * 86_400_000);
+    for (let left = first.remaining - 1; left >= 0; left--) {
+      expect(await limiter.consume("k")).toMatchObject({ allowed: true, remaining: left });
+      expect(await limiter.peek("k", 0)).toMatchObject({ remaining: left });
+      expect((await client.pttl(name!)) / 86_400_000).toBeCloseTo(20, 2);
+    }
+    expect(await limiter.consume("k")).toMatchObject({ allowed: false });
+  });
+
   it.each([perPeriod(3, 60_000), perPeriod(3, 60_000, { burst: 3 })])(
     "blocks hold at once, for everybody",
     async (quota) => {
