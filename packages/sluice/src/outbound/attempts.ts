@@ -8,6 +8,7 @@ import type { OutboundEvent } from "./events.ts";
 import { createHearing, type Heard } from "./feedback/hearing.ts";
 import { responseOf } from "./feedback/response-of.ts";
 import type { ResponseHead } from "./feedback/statement.ts";
+import { inTime } from "./in-time.ts";
 import { classify, type Outcome } from "./retry/classify.ts";
 import { mayRepeat } from "./retry/may-repeat.ts";
 import { planRetry } from "./retry/plan.ts";
@@ -148,7 +149,7 @@ export class Attempts {
   }
 
   #make<T>(call: Call<T>, run: Run): Promise<T> {
-    const { timeoutMs } = this.#settings;
+    const { name, timeoutMs } = this.#settings;
     const timeout = timeoutMs === Infinity ? undefined : new AbortController();
     const context = new AttemptContext({
       attempt: call.made,
@@ -165,30 +166,14 @@ export class Attempts {
       return new Promise((resolve) => resolve(this.#ended(call, run, context, { error })));
     }
     const outcome: PromiseLike<T> = isPromise(made) ? made : Promise.resolve(made);
-    const limited = timeout === undefined ? outcome : this.#inTime(outcome, timeout);
+    const { clock } = this.#shared.line;
+    const limited = timeout === undefined ? outcome : inTime(outcome, { clock, name, timeoutMs, timeout });
     return Promise.resolve(
       limited.then(
         (value) => this.#ended(call, run, context, { value }),
         (error: unknown) => this.#ended(call, run, context, { error }),
       ),
     );
-  }
-
-  /** What does not end in time is told to, and has failed whether it heeds that or not. */
-  #inTime<T>(outcome: PromiseLike<T>, timeout: AbortController): Promise<T> {
-    const { clock } = this.#shared.line;
-    const { name, timeoutMs } = this.#settings;
-    return new Promise((resolve, reject) => {
-      const cancel = clock.after(timeoutMs, () => {
-        const error = new DOMException(
-          `An attempt to call "${name}" took longer than ${timeoutMs} ms.`,
-          "TimeoutError",
-        );
-        reject(error);
-        timeout.abort(error);
-      });
-      outcome.then(resolve, reject).then(cancel);
-    });
   }
 
   #ended<T>(call: Call<T>, run: Run, context: AttemptContext, end: End<T>): T | Promise<T> {

@@ -1,8 +1,8 @@
-import { guarded } from "../../limiter/reply.ts";
 import type { Grant, QueueNews, QueueReply, QueueTerms, SharedQueue } from "../../limiter/shared-queue.ts";
 import type { Store } from "../../limiter/store.ts";
 import { notedFacts, noteOf } from "../breaker/note.ts";
 import { alarm } from "./alarm.ts";
+import { conversation } from "./conversation.ts";
 import { Outbox } from "./outbox.ts";
 import { type PlaceRenewal, placeRenewal, RENEWAL_MS } from "./place-renewal.ts";
 import type { QueuedCall } from "./queued-call.ts";
@@ -24,9 +24,6 @@ export interface QueueStartsOptions extends StartsOptions, UpstreamLimits {
 const TICKETS = 64;
 /** Urgent ones do not wait for that. */
 const URGENT_TICKETS = 256;
-/** A queue that failed is asked again after so long, and then after twice as long each time. In microseconds. */
-const ASK_AGAIN = 100_000;
-const ASK_AGAIN_AT_MOST = 2_000_000;
 
 /**
  * Starts calls that stand in one line with those of all other processes, which the store keeps. Nobody polls: grants
@@ -49,57 +46,27 @@ export function queueStarts(options: QueueStartsOptions): Starts {
     owner: `${ticketId().toString(36)}-${ticketId().toString(36)}`,
     inform: (news) => hear(news, undefined),
   });
-  let isAsking = false;
-  let isDue = false;
-  let isBeating = false;
-  let isClosed = false;
+  const { flush, beat, close } = conversation({
+    clock,
+    queue,
+    outbox,
+    present: () => ({ waiting: [...tickets.keys()], running: renewal.holders() }),
+    replied,
+    broken,
+  });
   let trouble: unknown;
-  let again = ASK_AGAIN;
   let length = 0;
   let ahead = 0;
   let nextAt = -Infinity;
   let pausedUntil = -Infinity;
   let rate = 1;
 
-  function beat(): void {
-    isBeating = true;
-    flush();
-  }
-
-  /** Ask with everything that is to be said by the end of this turn. */
-  function flush(): void {
-    if (isDue || isClosed) return;
-    isDue = true;
-    queueMicrotask(() => {
-      isDue = false;
-      if (!isAsking) send();
-    });
-  }
-
-  function send(): void {
-    isAsking = true;
-    const sentAt = clock.elapsed();
-    const { request, unheard } = outbox.take(sentAt);
-    const beats = isBeating && { waiting: [...tickets.keys()], running: renewal.holders() };
-    isBeating = false;
-    guarded(
-      async () => {
-        const reply = await queue.exchange({ ...request, ...beats });
-        isAsking = false;
-        again = ASK_AGAIN;
-        if (trouble !== undefined) recover();
-        replied(reply, sentAt);
-      },
-      (error) => {
-        isAsking = false;
-        unheard();
-        if (!isClosed) broken(error);
-      },
-    );
-  }
-
   function replied(reply: QueueReply, sentAt: number): void {
     const now = clock.elapsed();
+    if (trouble !== undefined) {
+      trouble = undefined;
+      if (hasPlaces) beat();
+    }
     time.sample(reply.now, sentAt);
     ({ length, ahead, rate } = reply);
     nextAt = reply.nextAfter === undefined ? -Infinity : now + reply.nextAfter;
@@ -199,7 +166,7 @@ export function queueStarts(options: QueueStartsOptions): Starts {
   }
 
   /** The queue cannot be asked: all go back into the line here, and the store's fallback may start them. */
-  function broken(error: unknown): void {
+  function broken(error: unknown, againAfter: number): void {
     trouble = error;
     for (const [id, call] of [...tickets]) {
       tickets.delete(id);
@@ -208,15 +175,8 @@ export function queueStarts(options: QueueStartsOptions): Starts {
       call.isAgain = true;
       lanes.add(call);
     }
-    wakeUp.set(clock.elapsed() + again);
-    again = Math.min(ASK_AGAIN_AT_MOST, again * 2);
+    wakeUp.set(clock.elapsed() + againAfter);
     meanwhile.pump();
-  }
-
-  function recover(): void {
-    trouble = undefined;
-    isBeating = hasPlaces;
-    if (hasPlaces) flush();
   }
 
   function settle(call: Running, how: "ended" | "unused"): void {
@@ -308,14 +268,7 @@ export function queueStarts(options: QueueStartsOptions): Starts {
       renewal.close();
       wakeUp.cancel();
       heartbeat.cancel();
-      guarded(
-        async () => {
-          await queue.exchange(outbox.take(clock.elapsed()).request);
-          await queue.close();
-        },
-        () => {},
-      );
-      isClosed = true;
+      close();
     },
   };
 }

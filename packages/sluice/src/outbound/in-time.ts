@@ -1,0 +1,22 @@
+import type { Clock } from "../limiter/clock.ts";
+
+export interface InTimeOptions {
+  readonly clock: Clock;
+  /** Of the upstream. */
+  readonly name: string;
+  readonly timeoutMs: number;
+  /** Is aborted when the time is over. */
+  readonly timeout: AbortController;
+}
+
+/** What has not ended after the time is told to, and has failed whether it heeds that or not. */
+export function inTime<T>(outcome: PromiseLike<T>, { clock, name, timeoutMs, timeout }: InTimeOptions): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(timeoutMs, () => {
+      const error = new DOMException(`An attempt to call "${name}" took longer than ${timeoutMs} ms.`, "TimeoutError");
+      reject(error);
+      timeout.abort(error);
+    });
+    outcome.then(resolve, reject).then(cancel);
+  });
+}

@@ -1,0 +1,92 @@
+import type { Clock } from "../../limiter/clock.ts";
+import { guarded } from "../../limiter/reply.ts";
+import type { QueueReply, QueueRequest, SharedQueue } from "../../limiter/shared-queue.ts";
+import type { Outbox } from "./outbox.ts";
+
+export interface ConversationOptions {
+  readonly clock: Clock;
+  readonly queue: SharedQueue;
+  readonly outbox: Outbox;
+  /** Who waits and who runs: said now and then, so that nobody is forgotten. */
+  present(): Pick<QueueRequest, "waiting" | "running">;
+  replied(reply: QueueReply, sentAt: number): void;
+  /** @param againAfter how long to wait before it is asked again, in microseconds */
+  broken(error: unknown, againAfter: number): void;
+}
+
+/** Talks with a shared queue: one request at a time, with everything that has gathered until then. */
+export interface Conversation {
+  /** Ask, with everything that is to be said by the end of this turn. */
+  flush(): void;
+  /** Ask, and say who is there. */
+  beat(): void;
+  /** Say what is left to say, and no more. */
+  close(): void;
+}
+
+/** A queue that failed is asked again after so long, and then after twice as long each time. In microseconds. */
+const ASK_AGAIN = 100_000;
+const ASK_AGAIN_AT_MOST = 2_000_000;
+
+export function conversation({ clock, queue, outbox, present, replied, broken }: ConversationOptions): Conversation {
+  let isAsking = false;
+  let isGathering = false;
+  let isWanted = false;
+  let isBeating = false;
+  let isClosed = false;
+  let again = ASK_AGAIN;
+
+  function flush(): void {
+    isWanted = true;
+    if (isGathering || isAsking || isClosed) return;
+    isGathering = true;
+    queueMicrotask(() => {
+      isGathering = false;
+      if (!isAsking) send();
+    });
+  }
+
+  function send(): void {
+    if (isClosed) return;
+    isAsking = true;
+    isWanted = false;
+    const sentAt = clock.elapsed();
+    const { request, unheard } = outbox.take(sentAt);
+    const presence = isBeating ? present() : {};
+    isBeating = false;
+    guarded(
+      async () => {
+        const reply = await queue.exchange({ ...request, ...presence });
+        isAsking = false;
+        again = ASK_AGAIN;
+        if (!isClosed) replied(reply, sentAt);
+        if (isWanted) flush();
+      },
+      (error) => {
+        isAsking = false;
+        unheard();
+        if (isClosed) return;
+        broken(error, again);
+        again = Math.min(ASK_AGAIN_AT_MOST, again * 2);
+      },
+    );
+  }
+
+  return {
+    flush,
+    beat() {
+      isBeating = true;
+      flush();
+    },
+    close() {
+      isClosed = true;
+      guarded(
+        async () => {
+          await queue.exchange(outbox.take(clock.elapsed()).request);
+          await queue.close();
+        },
+        () => {},
+      );
+    },
+  };
+}
