@@ -74,6 +74,9 @@ function overIoredis(client: IoredisSubscriber, isOwn: boolean): Channels {
   };
 }
 
+/** A client of node-redis takes a channel that is being left for one that it hears already, and then hears nothing. */
+const turns = new WeakMap<NodeRedisSubscriber, Promise<unknown>>();
+
 function overNodeRedis(client: NodeRedisSubscriber, isOwn: boolean): Channels {
   let connected: Promise<unknown> | undefined = isOwn ? undefined : Promise.resolve();
   const connect = (): Promise<unknown> => {
@@ -83,12 +86,14 @@ function overNodeRedis(client: NodeRedisSubscriber, isOwn: boolean): Channels {
     });
     return connected;
   };
+  const inTurn = (work: () => Promise<unknown>): Promise<unknown> => {
+    const turn = (turns.get(client) ?? Promise.resolve()).then(work, work);
+    turns.set(client, turn);
+    return turn;
+  };
   return {
-    join: async (channel, hear) => {
-      await connect();
-      await client.subscribe(channel, hear);
-    },
-    leave: (channel) => client.unsubscribe(channel),
+    join: (channel, hear) => inTurn(() => connect().then(() => client.subscribe(channel, hear))),
+    leave: (channel) => inTurn(() => client.unsubscribe(channel)),
     end() {
       if (isOwn) client.destroy();
     },
