@@ -140,8 +140,8 @@ export interface QueueReply extends QueueNews {
  * A queue that several processes stand in. No limit is exceeded, and nobody waits for nothing, while each of them
  *
  * - starts a call only within `usable` of `at`, and hands it back as `unused` if it is later. How late it is, is measured
- *   from when the request was sent; for news, by `now` of earlier replies and when those were asked for;
- * - minds the first of two equal grants, and sends `unused` once, even if there was no reply;
+ *   from when the request was sent; for news, by `now` of earlier replies and when those requests were sent;
+ * - minds the first of two equal grants, and sends `unused` once: if there is no reply, it says `ended` instead;
  * - has one request under way, and asks again at `wakeAfter`, and several times within `ownerLife` with all of `waiting`
  *   and `running`;
  * - gives up the id of a ticket that is missing or was granted too late: says `ended` of one that is missing, and

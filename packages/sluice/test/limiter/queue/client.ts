@@ -25,12 +25,12 @@ export interface ClientOptions {
   send(request: QueueRequest, answered: (reply: QueueReply) => void): void;
   /** Between two of its requests at most. */
   readonly heartbeat: number;
+  /** A request that is not answered in this time has failed: nobody knows whether it was done. @default 60_000 */
+  readonly patience?: number;
   started(call: Call, grant: Grant): void;
   finished(call: Call): void;
 }
 
-/** A request that is not answered in this time has failed: nobody knows whether it was done. */
-const PATIENCE = 60_000;
 /** Samples of the store's clock are good for so long. */
 const SAMPLE_LIFE = 5_000_000;
 
@@ -91,7 +91,7 @@ export class Client {
   }
 
   #ask(): void {
-    const { now, after, send } = this.#options;
+    const { now, after, send, patience = 60_000 } = this.#options;
     this.#shouldAsk = true;
     if (this.#isAsking) return;
     const request: QueueRequest = {
@@ -121,11 +121,11 @@ export class Client {
       for (const id of reply.missing) this.#giveUp(id);
       if (this.#shouldAsk) this.#ask();
     });
-    after(PATIENCE, () => {
+    after(patience, () => {
       if (!isOpen) return;
       close();
-      // What goes back twice would be taken from others: it is lost. A call that has ended twice has ended.
-      this.#ended.push(...(request.ended ?? []));
+      // Units that go back twice would be taken from others: they are lost. Places have names, and can go back twice.
+      this.#ended.push(...(request.ended ?? []), ...(request.unused ?? []));
       this.#leave.push(...(request.leave ?? []));
       this.#isInDoubt = true;
       this.#ask();

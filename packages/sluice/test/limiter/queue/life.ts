@@ -89,7 +89,7 @@ export function termsOf(plan: Plan): QueueTerms {
     endsWithWindow: false,
   });
   const held = (space: string, units: number, per: QueueRule["per"]): QueueRule => ({
-    ledger: { space, algorithm: concurrency({ limit: units, leaseMs: 5_000 }) },
+    ledger: { space, algorithm: concurrency({ limit: units, leaseMs: 3_000 }) },
     per,
     unit: "call",
     isPlace: true,

@@ -31,8 +31,8 @@ export const mutations: readonly Mutation[] = [
   client("a grant that comes twice goes back", "if (this.#seen.has(grant.id)) return;", ""),
   client(
     "what was not used goes back twice",
-    "      this.#ended.push(...(request.ended ?? []));",
-    "      this.#ended.push(...(request.ended ?? []));\n      this.#unused.push(...(request.unused ?? []));",
+    "      this.#ended.push(...(request.ended ?? []), ...(request.unused ?? []));",
+    "      this.#ended.push(...(request.ended ?? []), ...(request.unused ?? []));\n      this.#unused.push(...(request.unused ?? []));",
   ),
   client("nobody says what he waits for", "...(this.#isInDoubt && { waiting: [...this.#waiting.keys()] }),", ""),
   client(
