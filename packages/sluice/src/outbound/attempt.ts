@@ -1,60 +1,103 @@
 import { shown, wholeNumber } from "../algorithms/numbers.ts";
-import type { ActualCost, Attempt } from "./call.ts";
+import type { Admission } from "./breaker/breaker.ts";
+import type { ActualCost, Attempt, Call } from "./call.ts";
+import type { Heard, HeardCall } from "./feedback/hearing.ts";
 import type { ResponseHead } from "./feedback/statement.ts";
+import type { Started } from "./scheduler/queued-call.ts";
 
-export interface AttemptOptions {
-  readonly attempt: number;
-  /** Any of them ends the attempt. */
-  readonly signals: readonly (AbortSignal | undefined)[];
-  readonly onCost: (cost: number) => void;
-  readonly onResponse: (response: ResponseHead) => void;
+/** What an attempt tells while it is made. */
+export interface AttemptHost {
+  /** Aborts when the upstream is closed. */
+  readonly closing: AbortSignal;
+  /** The attempt cost so much. */
+  correct(attempt: MadeAttempt<unknown>, cost: number): void;
+  /** A response came, of which the attempt will not tell in its end. */
+  hear(attempt: MadeAttempt<unknown>, response: ResponseHead): Heard;
 }
 
-/** What a call is given for one attempt. */
-export class AttemptContext implements Attempt {
-  readonly #options: AttemptOptions;
+/** An attempt that is being made: what the call is given, and what is known about it. One object, because each call has one. */
+export class MadeAttempt<T> implements Attempt, HeardCall {
+  readonly call: Call<T>;
+  readonly attempt: number;
+  readonly started: Started;
+  readonly startedAt: number;
+  readonly admission: Admission | undefined;
+  readonly sequence: number;
+  /** Aborts when it takes too long. */
+  readonly timeout: AbortController | undefined;
+  readonly #host: AttemptHost;
+  /** What was heard about it before its end. */
+  heard: Heard | undefined;
+  /** Units that it is charged. */
+  charged: number;
   #controller: AbortController | undefined;
 
-  constructor(options: AttemptOptions) {
-    this.#options = options;
+  constructor(
+    host: AttemptHost,
+    call: Call<T>,
+    started: Started,
+    startedAt: number,
+    admission: Admission | undefined,
+    sequence: number,
+    timeout: AbortController | undefined,
+  ) {
+    this.#host = host;
+    this.call = call;
+    this.attempt = call.made;
+    this.started = started;
+    this.startedAt = startedAt;
+    this.admission = admission;
+    this.sequence = sequence;
+    this.timeout = timeout;
+    this.charged = call.cost;
   }
 
-  get attempt(): number {
-    return this.#options.attempt;
+  get lane(): string {
+    return this.call.lane;
+  }
+
+  get cost(): number {
+    return this.call.cost;
   }
 
   /** Made when somebody asks for it; a signal of its own, so that nothing that listens to it outlives the attempt. */
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      for (const signal of this.#options.signals) {
+      for (const signal of this.#sources) {
         if (signal?.aborted) this.#controller.abort(signal.reason);
-        else signal?.addEventListener("abort", this.#abort, { once: true });
+        else signal?.addEventListener("abort", this, { once: true });
       }
     }
     return this.#controller.signal;
   }
 
-  /** A function by itself: it may be taken out of the object. */
-  readonly report = (actual: ActualCost | ResponseHead): void => {
-    if (typeof actual === "object" && actual !== null) {
-      if ("cost" in actual) {
-        this.#options.onCost(wholeNumber("cost", actual.cost, 0));
-        return;
+  /** A function that may be taken out of the object. */
+  get report(): (actual: ActualCost | ResponseHead) => void {
+    return (actual) => {
+      const given: Partial<ActualCost & ResponseHead> = typeof actual === "object" && actual !== null ? actual : {};
+      if (given.cost !== undefined) {
+        this.#host.correct(this as MadeAttempt<unknown>, wholeNumber("cost", given.cost, 0));
+      } else if (given.status !== undefined && given.headers !== undefined) {
+        this.heard = this.#host.hear(this as MadeAttempt<unknown>, actual as ResponseHead);
+      } else {
+        throw new TypeError(`Report { cost } or a response with status and headers, but it is ${shown(actual)}.`);
       }
-      if ("status" in actual && "headers" in actual) {
-        this.#options.onResponse(actual);
-        return;
-      }
-    }
-    throw new TypeError(`Report { cost } or a response with status and headers, but it is ${shown(actual)}.`);
-  };
+    };
+  }
+
+  /** One of its signals aborted. */
+  handleEvent({ target }: Event): void {
+    this.#controller!.abort((target as AbortSignal).reason);
+  }
 
   /** The attempt is over: its signal aborts no more. */
   end(): void {
     if (this.#controller === undefined) return;
-    for (const signal of this.#options.signals) signal?.removeEventListener("abort", this.#abort);
+    for (const signal of this.#sources) signal?.removeEventListener("abort", this);
   }
 
-  readonly #abort = (event: Event): void => this.#controller!.abort((event.target as AbortSignal).reason);
+  get #sources(): readonly (AbortSignal | undefined)[] {
+    return [this.#host.closing, this.call.signal, this.timeout?.signal];
+  }
 }

@@ -1,11 +1,9 @@
-import { isPromise } from "../limiter/reply.ts";
-import { AttemptContext } from "./attempt.ts";
-import type { Admission } from "./breaker/breaker.ts";
-import { verdictOf } from "./breaker/verdict.ts";
+import { type AttemptHost, MadeAttempt } from "./attempt.ts";
+import { type Verdict, verdictOf } from "./breaker/verdict.ts";
 import { Call } from "./call.ts";
 import { OutboundError } from "./errors.ts";
 import type { OutboundEvent } from "./events.ts";
-import { createHearing, type Heard } from "./feedback/hearing.ts";
+import { createHearing, type Heard, type HeardCall } from "./feedback/hearing.ts";
 import { responseOf } from "./feedback/response-of.ts";
 import type { ResponseHead } from "./feedback/statement.ts";
 import { inTime } from "./in-time.ts";
@@ -14,27 +12,14 @@ import { mayRepeat } from "./retry/may-repeat.ts";
 import { planRetry } from "./retry/plan.ts";
 import { createRetryBudget } from "./retry/retry-budget.ts";
 import type { Started } from "./scheduler/queued-call.ts";
-import type { Running } from "./scheduler/starts.ts";
 import type { SharedUpstream } from "./shared-upstream.ts";
 import type { UpstreamSettings } from "./upstream-options.ts";
-
-/** An attempt that is being made. */
-interface Run extends Running {
-  readonly startedAt: number;
-  readonly admission: Admission | undefined;
-  /** Its place in the order of calls. */
-  readonly sequence: number;
-  /** What was heard about it before its end. */
-  heard: Heard | undefined;
-  /** Units that it is charged. */
-  charged: number;
-}
 
 /** How an attempt ended, as its caller gets it. */
 type End<T> = { readonly value: T } | { readonly error: unknown };
 
 /** Makes attempts, listens to what comes of them, and makes others where that may help. */
-export class Attempts {
+export class Attempts implements AttemptHost {
   readonly counts = { started: 0, retried: 0, refused: 0 };
   readonly #settings: UpstreamSettings;
   readonly #shared: SharedUpstream;
@@ -42,6 +27,7 @@ export class Attempts {
   readonly #hearing;
   readonly #budget;
   readonly #closing = new AbortController();
+  readonly closing = this.#closing.signal;
   /** Calls that wait for their next attempt: what ends their waiting. */
   readonly #pauses = new Set<(error: unknown) => void>();
   /** Calls that have come and not ended: they wait, run, or wait for another attempt. */
@@ -107,17 +93,14 @@ export class Attempts {
     this.counts.started++;
     if (call.made === 1) this.#budget?.started(now / 1000);
     else this.counts.retried++;
-    const sequence = this.#hearing.sent(call.cost);
-    const { lane, cost } = call;
-    const run: Run = { lane, cost, started, startedAt: now, admission, sequence, heard: undefined, charged: cost };
     line.running++;
-    this.#announce?.({
-      upstream: this.#settings.name,
-      type: "started",
-      attempt: call.made,
-      waitedMs: (now - call.arrivedAt) / 1000,
-    });
-    return this.#make(call, run);
+    if (this.#announce !== undefined) {
+      const waitedMs = (now - call.arrivedAt) / 1000;
+      this.#announce({ upstream: this.#settings.name, type: "started", attempt: call.made, waitedMs });
+    }
+    const timeout = this.#settings.timeoutMs === Infinity ? undefined : new AbortController();
+    const sequence = this.#hearing.sent(call.cost);
+    return this.#make(new MadeAttempt(this, call, started, now, admission, sequence, timeout));
   }
 
   /** A call is not made. */
@@ -148,58 +131,63 @@ export class Attempts {
     return breaker !== false && breaker.whenOpen === "wait";
   }
 
-  #make<T>(call: Call<T>, run: Run): Promise<T> {
-    const { name, timeoutMs } = this.#settings;
-    const timeout = timeoutMs === Infinity ? undefined : new AbortController();
-    const context = new AttemptContext({
-      attempt: call.made,
-      signals: [this.#closing.signal, call.signal, timeout?.signal],
-      onCost: (cost) => this.#correct(run, cost),
-      onResponse: (response) => {
-        run.heard = this.#hear(response, run);
-      },
-    });
-    let made: T | PromiseLike<T>;
+  #make<T>(made: MadeAttempt<T>): Promise<T> {
+    let outcome: T | PromiseLike<T>;
     try {
-      made = call.make(context);
+      outcome = made.call.make(made);
     } catch (error) {
-      return new Promise((resolve) => resolve(this.#ended(call, run, context, { error })));
+      return new Promise((resolve) => resolve(this.#failed(made, error)));
     }
-    const outcome: PromiseLike<T> = isPromise(made) ? made : Promise.resolve(made);
-    const { clock } = this.#shared.line;
-    const limited = timeout === undefined ? outcome : inTime(outcome, { clock, name, timeoutMs, timeout });
-    return Promise.resolve(
-      limited.then(
-        (value) => this.#ended(call, run, context, { value }),
-        (error: unknown) => this.#ended(call, run, context, { error }),
-      ),
+    if (made.timeout !== undefined) {
+      const { name, timeoutMs } = this.#settings;
+      const { clock } = this.#shared.line;
+      outcome = inTime(Promise.resolve(outcome), { clock, name, timeoutMs, timeout: made.timeout });
+    }
+    return (outcome instanceof Promise ? outcome : Promise.resolve(outcome)).then(
+      (value: T) => this.#returned(made, value),
+      (error: unknown) => this.#failed(made, error),
     );
   }
 
-  #ended<T>(call: Call<T>, run: Run, context: AttemptContext, end: End<T>): T | Promise<T> {
-    const { line, breaker } = this.#shared;
-    context.end();
-    const now = line.clock.elapsed();
-    const response = "value" in end && typeof end.value !== "object" ? undefined : responseOf(end);
-    // What a response says counts before the next call starts.
-    if (response !== undefined) run.heard = this.#hear(response, run);
-    else if (run.heard === undefined) this.#hearing.lost(run.sequence);
-    const outcome = outcomeOf(end, response, run.heard);
-    if (run.admission !== undefined) {
-      // Whoever leaves says nothing about the upstream, whatever error he leaves with.
-      const hasLeft = "error" in end && (call.signal?.aborted === true || this.#closing.signal.aborted);
-      const verdict = hasLeft ? "neither" : verdictOf(outcome);
-      breaker!.settle(run.admission, verdict, (now - run.startedAt) / 1000, now / 1000);
-    }
-    line.running--;
-    line.ended(run);
-    return this.#retryOrEnd(call, run, end, outcome, now);
+  #returned<T>(made: MadeAttempt<T>, value: T): T | Promise<T> {
+    const response = typeof value === "object" ? responseOf({ value }) : undefined;
+    const status = response?.status ?? 200;
+    if (response !== undefined) made.heard = this.hear(made, response);
+    const outcome = response === undefined ? OK : { status, isThrottled: made.heard?.isThrottled };
+    const now = this.#over(made, response === undefined ? "success" : verdictOf(outcome));
+    return this.#retryOrEnd(made, { value }, outcome, now);
   }
 
-  #retryOrEnd<T>(call: Call<T>, run: Run, end: End<T>, outcome: Outcome, now: number): T | Promise<T> {
-    const outcomeClass = classify(outcome);
+  #failed<T>(made: MadeAttempt<T>, error: unknown): T | Promise<T> {
+    const response = responseOf({ error });
+    if (response !== undefined) made.heard = this.hear(made, response);
+    const outcome =
+      response === undefined ? { error } : { status: response.status, isThrottled: made.heard?.isThrottled };
+    // Whoever leaves says nothing about the upstream, whatever error he leaves with.
+    const hasLeft = made.call.signal?.aborted === true || this.closing.aborted;
+    const now = this.#over(made, hasLeft ? "neither" : verdictOf(outcome));
+    return this.#retryOrEnd(made, { error }, outcome, now);
+  }
+
+  /** An attempt has ended. What its response says has been heard before the next call starts. Returns the time. */
+  #over<T>(made: MadeAttempt<T>, verdict: Verdict): number {
+    const { line, breaker } = this.#shared;
+    const now = line.clock.elapsed();
+    made.end();
+    if (made.heard === undefined) this.#hearing.lost(made.sequence);
+    if (made.admission !== undefined) {
+      breaker!.settle(made.admission, verdict, (now - made.startedAt) / 1000, now / 1000);
+    }
+    line.running--;
+    line.ended(made);
+    return now;
+  }
+
+  #retryOrEnd<T>(made: MadeAttempt<T>, end: End<T>, outcome: Outcome, now: number): T | Promise<T> {
+    const { call } = made;
+    const outcomeClass = outcome === OK ? "ok" : classify(outcome);
     const { attempts, backoff, name } = this.#settings;
-    const isFinal = outcomeClass === "ok" || this.#closing.signal.aborted || call.signal?.aborted === true;
+    const isFinal = outcomeClass === "ok" || this.closing.aborted || call.signal?.aborted === true;
     const plan = isFinal
       ? undefined
       : planRetry({
@@ -207,11 +195,11 @@ export class Attempts {
           attempts: call.options.attempts ?? attempts,
           outcomeClass,
           canRepeat: mayRepeat(repeatableOf(call), outcome),
-          retryAfterMs: run.heard?.retryAfterMs,
+          retryAfterMs: made.heard?.retryAfterMs,
           deadlineMs: call.deadline === Infinity ? undefined : call.deadline / 1000,
           nowMs: now / 1000,
           // What the upstream asked to be repeated later is no burden to it.
-          budget: run.heard?.retryAfterMs === undefined ? this.#budget : undefined,
+          budget: made.heard?.retryAfterMs === undefined ? this.#budget : undefined,
           backoff,
         });
     if (this.#announce !== undefined) {
@@ -220,7 +208,7 @@ export class Attempts {
         type: "ended",
         attempt: call.made,
         outcome: outcomeClass,
-        tookMs: (now - run.startedAt) / 1000,
+        tookMs: (now - made.startedAt) / 1000,
         ...(plan !== undefined && "stop" in plan && { stop: plan.stop }),
       });
     }
@@ -263,8 +251,8 @@ export class Attempts {
     });
   }
 
-  #hear(response: ResponseHead, run: Run): Heard {
-    const heard = this.#hearing.heard(response, run);
+  hear(made: HeardCall, response: ResponseHead): Heard {
+    const heard = this.#hearing.heard(response, made);
     if (this.#announce === undefined) return heard;
     const { name: upstream } = this.#settings;
     const { isThrottled, pausedForMs, elsewhere } = heard;
@@ -275,17 +263,14 @@ export class Attempts {
     return heard;
   }
 
-  #correct(run: Run, cost: number): void {
-    const units = cost - run.charged;
-    run.charged = cost;
-    if (units !== 0) this.#shared.line.starts.correct(run, units);
+  correct(made: MadeAttempt<unknown>, cost: number): void {
+    const units = cost - made.charged;
+    made.charged = cost;
+    if (units !== 0) this.#shared.line.starts.correct(made, units);
   }
 }
 
-function outcomeOf(end: End<unknown>, response: ResponseHead | undefined, heard: Heard | undefined): Outcome {
-  if (response !== undefined) return { status: response.status, isThrottled: heard?.isThrottled };
-  return "value" in end ? { status: 200 } : { error: end.error };
-}
+const OK: Outcome = { status: 200 };
 
 function repeatableOf<T>({ options, repeatable }: Call<T>) {
   return options.idempotent === undefined ? { ...repeatable } : { ...repeatable, idempotent: options.idempotent };
