@@ -11,8 +11,8 @@ import { closeSync, constants, type FSWatcher, lutimes, openSync, unlink, unlink
 export interface Bell {
   /** Names it in the database: a whole number of 48 random bits. */
   readonly id: number;
-  /** Begin to hear. What came before was not heard. */
-  open(): void;
+  /** Hear from now on, also when somebody has removed the file. Returns whether something may not have been heard before. */
+  open(): boolean;
   /** Hear no more, and remove the file. */
   close(): void;
 }
@@ -29,7 +29,6 @@ const fileOf = (path: string, id: number): string => `${path}-bell-${id.toString
 export function bell(path: string | undefined, rung: () => void): Bell {
   const id = randomInt(1, 2 ** 48 - 1);
   let watcher: FSWatcher | undefined;
-  let isOpen = false;
 
   function watchFile(file: string): void {
     try {
@@ -39,36 +38,33 @@ export function bell(path: string | undefined, rung: () => void): Bell {
       started.on("error", () => started.close());
       started.on("change", (event) => {
         if (watcher !== started) return;
-        if (event === "rename") hang(file);
+        // It was removed, as others do with those of processes that were silent for too long.
+        if (event === "rename") stop();
         rung();
       });
     } catch {
       // Too many watchers, a folder that is full or closed: whoever waits asks by itself.
-      watcher = undefined;
     }
   }
 
-  /** The file was moved or removed, as is done with those of processes that were silent for too long. */
-  function hang(file: string): void {
-    watcher?.close();
-    watchFile(file);
+  function stop(): void {
+    const last = watcher;
+    watcher = undefined;
+    last?.close();
   }
 
   return {
     id,
     open() {
-      if (isOpen) return;
-      isOpen = true;
+      const isFirst = !here.has(id);
       here.set(id, rung);
-      if (path !== undefined) watchFile(fileOf(path, id));
+      if (path === undefined || watcher !== undefined) return isFirst;
+      watchFile(fileOf(path, id));
+      return isFirst || watcher !== undefined;
     },
     close() {
-      if (!isOpen) return;
-      isOpen = false;
-      here.delete(id);
-      const last = watcher;
-      watcher = undefined;
-      last?.close();
+      if (!here.delete(id)) return;
+      stop();
       if (path === undefined) return;
       try {
         unlinkSync(fileOf(path, id));

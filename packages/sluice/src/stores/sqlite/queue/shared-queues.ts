@@ -38,6 +38,8 @@ interface Place {
 /** A queue that nobody asks for so long is forgotten, in microseconds; at least as long as its cuts count. */
 const LEAST_LIFE = 3_600_000_000;
 const STEPS = 10;
+/** The time on the wall is told in whole milliseconds: a grant may be so much older than it seems, in microseconds. */
+const GRAIN = 2_000;
 
 export function sharedQueues({ run, database }: SharedQueuesOptions): SharedQueues {
   const places = new Set<Place>();
@@ -50,17 +52,20 @@ export function sharedQueues({ run, database }: SharedQueuesOptions): SharedQueu
     if (isReading) return;
     isReading = true;
     try {
+      let isSeated = false;
       const found = await run(({ queues }, { elapsed }) => {
         // What comes from now on rings again.
         isReading = false;
         return [...places].flatMap(({ name, seat }) => {
           const own = queues().seats(name).get(seat.owner);
+          isSeated ||= own !== undefined;
           if (own?.mail === undefined) return [];
           queues().sit(name, seat.owner, { bell: own.bell, mail: undefined });
           return [{ seat, news: newsOf(own.mail, elapsed) }];
         });
       });
       for (const { seat, news } of found) seat.inform(news);
+      if (isSeated) listen();
     } catch {
       // It lies there until the owner asks by itself.
       isReading = false;
@@ -69,9 +74,7 @@ export function sharedQueues({ run, database }: SharedQueuesOptions): SharedQueu
 
   /** Hear from now on, and of what came before. */
   function listen(): void {
-    if (ear === undefined || places.size === 0) return;
-    ear.open();
-    void read();
+    if (places.size > 0 && ear?.open()) void read();
   }
 
   function leave(place: Place): void {
@@ -83,6 +86,7 @@ export function sharedQueues({ run, database }: SharedQueuesOptions): SharedQueu
 
   function queue(terms: QueueTerms, seat: QueueSeat): SharedQueue {
     const place: Place = { name: nameOf(terms), seat };
+    const inTime = { ...terms, grace: Math.max(0, terms.grace - GRAIN) };
     const life = Math.max(terms.ownerLife, STEPS * terms.recovery) + LEAST_LIFE;
     let isKnown = false;
     let isOpen = true;
@@ -103,7 +107,7 @@ export function sharedQueues({ run, database }: SharedQueuesOptions): SharedQueu
         unused: [...unused, ...(request.unused ?? [])],
         leave: [...left, ...(request.leave ?? [])],
       };
-      const { reply, told } = exchange(terms, state, seat.owner, all, now, (demands, mode) =>
+      const { reply, told } = exchange(inTime, state, seat.owner, all, now, (demands, mode) =>
         takeAll(session.states, times, demands, { mode }),
       );
       if (isLast) delete state.owners[seat.owner];
@@ -135,10 +139,8 @@ export function sharedQueues({ run, database }: SharedQueuesOptions): SharedQueu
       async exchange(request) {
         if (!isOpen) throw new Error("This place in the queue is closed, and asks for nothing more.");
         const reply = await send(request);
-        if (!isKnown && isOpen) {
-          isKnown = true;
-          listen();
-        }
+        isKnown = true;
+        listen();
         return reply;
       },
       async close() {
