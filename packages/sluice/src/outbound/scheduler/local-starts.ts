@@ -29,6 +29,7 @@ interface Refusal {
 }
 
 const NOTHING: readonly number[] = [];
+const NEVER = -Infinity;
 
 /** Starts calls of one process, over a store that decides at once: units are taken at the very moment of the start. */
 export function localStarts(options: LocalStartsOptions): Starts {
@@ -53,8 +54,8 @@ export function localStarts(options: LocalStartsOptions): Starts {
     windows.length === 1 && windows[0]!.limit.per === "upstream" ? store.line(windows[0]!.ledger) : undefined;
   const terms = { ...rateTerms(limits), pace };
   const rate = { cutAt: 0, cutTo: FULL_RATE };
-  let pausedUntil = -Infinity;
-  let notBefore = -Infinity;
+  let pausedUntil = NEVER;
+  let notBefore = NEVER;
   let lastId = 0;
   const wakeUp = alarm(clock, () => pump());
   const turn = turns();
@@ -77,15 +78,17 @@ export function localStarts(options: LocalStartsOptions): Starts {
 
   /** Take all units of a call, or none. */
   function take(lane: string, cost: number): Started | Refusal {
-    const now = clock.elapsed();
-    const refusal = pausedUntil > now || notBefore > now || places.length > 0 ? heldUp(lane, cost, now) : undefined;
-    if (refusal !== undefined) return refusal;
+    // To read the clock takes as long as to decide: most calls are held up by nothing but their windows.
+    if (pausedUntil !== NEVER || notBefore !== NEVER || places.length > 0) {
+      const refusal = heldUp(lane, cost, clock.elapsed());
+      if (refusal !== undefined) return refusal;
+    }
     let receipts = NOTHING;
     if (onlyLine !== undefined) {
       const verdict = onlyLine.take(name, cost);
       if (!verdict.allowed) return { wait: verdict.retryAfter, isOfAll: true };
       receipts = [verdict.receipt];
-      keepPace(now, verdict.remaining, windows[0]!.quota.limit);
+      keepPace(verdict.remaining, windows[0]!.quota.limit);
     } else if (windows.length > 0) {
       const taken = store.take(demandsOf(lane, cost));
       let wait = 0;
@@ -101,16 +104,17 @@ export function localStarts(options: LocalStartsOptions): Starts {
       });
       if (wait > 0) return { wait, isOfAll };
       receipts = taken.map(({ receipt }) => receipt);
-      keepPace(now, remaining, limit);
+      keepPace(remaining, limit);
     } else {
-      keepPace(now, 1, 1);
+      keepPace(1, 1);
     }
     for (const one of places) one.start(lane, cost);
     return { id: ++lastId, receipts };
   }
 
-  function keepPace(now: number, remaining: number, limit: number): void {
+  function keepPace(remaining: number, limit: number): void {
     if (pace.length === 0 && rate.cutTo === FULL_RATE) return;
+    const now = clock.elapsed();
     notBefore = now + spacing(terms, rate, now, remaining, limit);
   }
 
@@ -157,9 +161,10 @@ export function localStarts(options: LocalStartsOptions): Starts {
   }
 
   function freed({ lane, cost }: Running, how: "undo" | "end"): void {
+    if (places.length === 0) return;
     const now = clock.elapsed();
     for (const one of places) one[how](lane, cost, now);
-    if (lanes.size > 0 && places.length > 0) {
+    if (lanes.size > 0) {
       lanes.bringBack();
       pump();
     }
