@@ -27,15 +27,12 @@ export function channelsOf(client: RedisClient, given: RedisClient | undefined):
   return overNodeRedis(made ?? ((given ?? client) as unknown as NodeRedisSubscriber), made !== undefined);
 }
 
-/** Subscribes again by itself when it has a new connection. */
+/** Subscribes again by itself when it has a new connection, which it never ceases to try. */
 function anotherIoredis(client: Duplicable): IoredisSubscriber {
   const made: IoredisSubscriber = client.duplicate({
-    keyPrefix: "",
     lazyConnect: false,
     enableOfflineQueue: true,
     autoResubscribe: true,
-    autoPipelining: false,
-    maxRetriesPerRequest: null,
     commandTimeout: undefined,
     socketTimeout: undefined,
     retryStrategy: comeBack,

@@ -45,7 +45,7 @@ ${accountsLua}
 local function valueOf(name)
   local value = redis.pcall('GET', name)
   if type(value) ~= 'table' then return value, false end
-  if not value.err:find('WRONGTYPE', 1, true) then error(value.err) end
+  if not value.err:find('WRONGTYPE', 1, true) then error(value) end
   return false, true
 end
 
@@ -67,10 +67,12 @@ if not pcall(decode, (valueOf(KEYS[1]))) then begin() end
 local isDone, missing, never, nextAt = pcall(exchange, owner, request)
 if not isDone then
   local failure = missing
-  -- It stumbled over what it found in the queue: the next request begins a new one.
-  if type(failure) == 'string' and failure:find('attempt to', 1, true) then call('DEL', KEYS[1]) end
-  if type(failure) ~= 'table' or not failure.damaged then error(failure) end
-  return format('[${Sign.damaged},%s]', cjson.encode(failure.damaged))
+  if type(failure) == 'table' and failure.damaged then
+    return format('[${Sign.damaged},%s]', cjson.encode(failure.damaged))
+  end
+  -- A text is of Lua, which stumbled over what it found in the queue: the next request begins a new one.
+  if type(failure) == 'string' then call('DEL', KEYS[1]) end
+  error(type(failure) == 'table' and failure.err or failure)
 end
 
 local markers = {}

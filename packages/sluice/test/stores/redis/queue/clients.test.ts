@@ -1,6 +1,6 @@
 import { Cluster, Redis } from "ioredis";
 import { Redis as Valkey, Cluster as ValkeyCluster } from "iovalkey";
-import { createClient, createCluster } from "redis";
+import { createClient, createCluster, createSentinel } from "redis";
 import { type RedisClient, type RedisStoreOptions, redisStore } from "sluice/redis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type RedisCluster, startCluster } from "../cluster.ts";
@@ -8,6 +8,7 @@ import { type RedisServer, startRedis } from "../server.ts";
 import { relay } from "./relay.ts";
 
 let server: RedisServer;
+let sentinel: RedisServer;
 let cluster: RedisCluster;
 let observer: Redis;
 const closings: (() => unknown)[] = [];
@@ -15,12 +16,16 @@ const closings: (() => unknown)[] = [];
 beforeAll(async () => {
   [server, cluster] = await Promise.all([startRedis(), startCluster(3)]);
   observer = new Redis(server.url);
+  sentinel = await startRedis({
+    args: ["--sentinel"],
+    config: `sentinel monitor limits 127.0.0.1 ${server.port} 1`,
+  });
 });
 
 afterAll(async () => {
   for (const close of closings) close();
   observer.disconnect();
-  await Promise.all([server.stop(), cluster.stop()]);
+  await Promise.all([server, sentinel, cluster].map((running) => running.stop()));
 });
 
 /** As `redisStore` recommends, offline queues included: the connection for hearing must manage all the same. */
@@ -55,6 +60,14 @@ const clients: Readonly<Record<string, () => Promise<Opened>>> = {
   iovalkey: () => ready(new Valkey(server.url, SAFE)),
   "node-redis over RESP2": () => nodeRedis({ RESP: 2 }),
   "node-redis over RESP3": () => nodeRedis({ RESP: 3 }),
+  "ioredis with a Sentinel": () =>
+    ready(new Redis({ sentinels: [{ host: "127.0.0.1", port: sentinel.port }], name: "limits", ...SAFE })),
+  "node-redis with a Sentinel": async () => {
+    const client = createSentinel({ name: "limits", sentinelRootNodes: [{ host: "127.0.0.1", port: sentinel.port }] });
+    client.on("error", () => {});
+    closings.push(() => client.destroy());
+    return (await client.connect()) as unknown as Opened;
+  },
   "ioredis Cluster": () => ready(new Cluster(nodes(), { retryDelayOnFailover: 0, enableOfflineQueue: false })),
   "iovalkey Cluster": () => ready(new ValkeyCluster(nodes(), { retryDelayOnFailover: 0, enableOfflineQueue: false })),
   "node-redis cluster": async () => {
@@ -67,7 +80,7 @@ const clients: Readonly<Record<string, () => Promise<Opened>>> = {
 
 let opened = 0;
 const open = (client: RedisClient, options: Partial<RedisStoreOptions> = {}) =>
-  redisStore({ client, prefix: `c${opened}:`, timeoutMs: 10_000, ...options });
+  redisStore({ client, prefix: `c${opened}:`, timeoutMs: 10_000, allowResend: true, ...options });
 
 const hearing = async (): Promise<number> =>
   String(await observer.call("CLIENT", "LIST", "TYPE", "pubsub"))

@@ -11,7 +11,7 @@ import { randomRequests } from "./random-requests.ts";
 import { type Below, pick, randomTerms } from "./random-terms.ts";
 
 /** Lives of queues: each has terms of its own, some owners, and so many requests. */
-const LIVES = Number(process.env.FUZZ_LIVES ?? 300);
+const LIVES = Number(process.env.FUZZ_LIVES ?? 200);
 const REQUESTS = 40;
 const SEED = Number(process.env.FUZZ_SEED ?? 1);
 const AT_A_TIME = 10;
