@@ -61,8 +61,8 @@ const RETRY_MS = 1_000;
  * allows a share of each limit. Such answers are marked `degraded` and counted; over HTTP a refusal is then a 503.
  *
  * What is the caller's own fault (a RangeError, or a TypeError without a cause) is thrown as ever. So is the error of
- * the store for `forget` and for a block: who resets or blocks a key has to know that it was not done. A place that
- * is held stays held, and is given back when the store answers again.
+ * the store for `forget` and for a block: who resets or blocks a key has to know that it was not done; and for a
+ * queue, whose owner can still `take` and gets the answer of the fallback. A place that is held stays held, and is given back when the store answers again.
  *
  * @example
  * const store = fallback(timeout(sqliteStore({ path }), 50), localShare(4));
@@ -169,6 +169,7 @@ export function fallback<S extends Store>(
     take,
     forget,
     ...(store.shortcut && { shortcut: (quota, block) => store.shortcut!(quota, block) }),
+    ...(store.queue && { queue: (terms, seat) => store.queue!(terms, seat) }),
     ...(store.close && { close: () => store.close!() }),
     stats: (): FallbackStats => ({
       ...counts,

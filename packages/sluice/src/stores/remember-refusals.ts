@@ -2,6 +2,7 @@ import { Mode } from "../algorithms/algorithm.ts";
 import { shown, wholeNumber } from "../algorithms/numbers.ts";
 import { type Clock, systemClock } from "../limiter/clock.ts";
 import { isPromise } from "../limiter/reply.ts";
+import type { QueueSeat, QueueTerms } from "../limiter/shared-queue.ts";
 import {
   type Account,
   type Awaitable,
@@ -48,7 +49,8 @@ interface Memory {
  * A refusal is remembered for the very same demands when the next unit to come back is the one that they lack: so
  * `remaining`, and the moment of `retryAfter`, are exact as long as nobody else changes the account. It is
  * forgotten when this process charges, refunds, resets or blocks one of its accounts. Other demands of the same
- * decision are reported as they stood. Places of concurrency limits and partial grants are always asked for.
+ * decision are reported as they stood. Places of concurrency limits and partial grants are always asked for. A queue
+ * is passed on as it is.
  *
  * @example
  * const store = fallback(rememberRefusals(timeout(sqliteStore({ path }))), "closed");
@@ -182,6 +184,7 @@ export function rememberRefusals<S extends Store>(
     ...(store.clock && { clock: store.clock as Clock }),
     take,
     forget,
+    ...(store.queue && { queue: (terms: QueueTerms, seat: QueueSeat) => store.queue!(terms, seat) }),
     ...(store.close && { close: () => store.close!() }),
   };
   // A line charges the store itself, which is as fast as any memory.

@@ -1,6 +1,7 @@
 import { shown } from "../algorithms/numbers.ts";
 import { type Clock, systemClock } from "../limiter/clock.ts";
 import { isPromise } from "../limiter/reply.ts";
+import type { QueueSeat, SharedQueue } from "../limiter/shared-queue.ts";
 import { type Awaitable, isSync, type Store, type SyncStore } from "../limiter/store.ts";
 import { breaker } from "./breaker.ts";
 import { isCallersFault, StoreTimeoutError } from "./errors.ts";
@@ -29,7 +30,7 @@ export type Timed<S extends Store> = S extends SyncStore ? S : Store;
  * RangeError, or a TypeError without a cause.
  *
  * When this process itself was busy the answer may be there already, unread: then the store is given one more
- * turn of the event loop. An answer that comes too late is dropped.
+ * turn of the event loop. An answer that comes too late is dropped; of a queue, it becomes news.
  *
  * @example
  * const store = fallback(timeout(sqliteStore({ path })), "closed");
@@ -82,7 +83,33 @@ function timed(store: Store, call: TimedCalls): Store {
     take: (demands, takeOptions) => call(() => store.take(demands, takeOptions)),
     forget: (accounts) => call(() => store.forget(accounts)),
     ...(store.shortcut && { shortcut: (quota, block) => store.shortcut!(quota, block) }),
+    ...(store.queue && { queue: (terms, seat) => timedQueue(store.queue!(terms, seat), seat, call) }),
     ...(store.close && { close: () => store.close!() }),
+  };
+}
+
+/** What was granted in an answer that came too late was granted: it can still be used, or be given back. */
+function timedQueue(queue: SharedQueue, seat: QueueSeat, call: TimedCalls): SharedQueue {
+  return {
+    async exchange(request) {
+      let isOver = false;
+      try {
+        return await call(async () => {
+          const { now, grants, wakeAfter, note, ...reply } = await queue.exchange(request);
+          const news = {
+            now,
+            grants,
+            ...(wakeAfter !== undefined && { wakeAfter }),
+            ...(note !== undefined && { note }),
+          };
+          if (isOver) seat.inform(news);
+          return { ...reply, ...news };
+        });
+      } finally {
+        isOver = true;
+      }
+    },
+    close: () => queue.close(),
   };
 }
 

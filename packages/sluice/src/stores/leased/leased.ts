@@ -49,6 +49,8 @@ export interface LeasedStore extends Store {
  * answers: a granted unit is used before a deadline, and the store counts it for so much longer. What that costs of the
  * limit, each algorithm's `forLeases` says. If the store loses its state, as much as it held may be used once more.
  *
+ * It has no `queue`: a queue grants one call at a time, and shares are for limits that are too large for that.
+ *
  * Quotas that are too small for shares, places, and algorithms without `forLeases` go to the store each time.
  * The store must do each call at most once: a client that sends a call again that it got no answer to hands units back twice.
  *
