@@ -79,7 +79,7 @@ export interface Life {
 const MS = 1000;
 const STEP = 50 * MS;
 
-export function termsOf(plan: Plan): QueueTerms {
+function termsOf(plan: Plan): QueueTerms {
   const { limit, periodMs, graceMs, places, afterEndMs, groupLimit, groupPlaces } = plan;
   const window = (space: string, units: number, per: QueueRule["per"]): QueueRule => ({
     ledger: { space, algorithm: slidingWindow({ limit: units, periodMs: periodMs + graceMs }) },

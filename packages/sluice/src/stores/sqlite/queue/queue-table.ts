@@ -1,6 +1,7 @@
 import { newQueue, type QueueState } from "../../../limiter/queue-state.ts";
 import type { Grant, Note } from "../../../limiter/shared-queue.ts";
 import type { SqliteDatabase } from "../types.ts";
+import { fromJson, queueFromJson, queueToJson, toJson } from "./json.ts";
 
 export const QUEUE_SCHEMA = `
   CREATE TABLE IF NOT EXISTS sluice_queues_1 (
@@ -45,6 +46,7 @@ const NOTHING = Buffer.alloc(0);
 
 export function queueTable(database: SqliteDatabase): QueueTable {
   const select = database.prepare("SELECT state FROM sluice_queues_1 WHERE name = ?");
+  const exists = database.prepare("SELECT 1 AS found FROM sluice_queues_1 WHERE name = ?");
   const upsert = database.prepare("REPLACE INTO sluice_queues_1 (name, state, expires) VALUES (?, ?, ?)");
   const sweep = database.prepare("DELETE FROM sluice_queues_1 WHERE expires <= ?");
   const orphans = database.prepare(
@@ -63,15 +65,11 @@ export function queueTable(database: SqliteDatabase): QueueTable {
   return {
     read(name) {
       const row = select.get(name) as { state: Uint8Array } | undefined;
-      const fresh = newQueue();
-      const found = row && fromJson<QueueState>(row.state);
-      const isQueue =
-        found && Object.entries(fresh).every(([key, value]) => value === undefined || isLike(found, key, value));
-      return isQueue ? { ...fresh, ...found } : fresh;
+      return (row && queueFromJson(row.state)) ?? newQueue();
     },
     write(name, state, now, expires) {
-      const isNew = select.get(name) === undefined;
-      upsert.run(name, toJson(state), expires);
+      const isNew = exists.get(name) === undefined;
+      upsert.run(name, queueToJson(state), expires);
       if (!isNew) return [];
       // Queues begin seldom: then is the time to look for those that have ended.
       sweep.run(now);
@@ -98,20 +96,4 @@ export function queueTable(database: SqliteDatabase): QueueTable {
 function mailFrom(bytes: Uint8Array): Mail | undefined {
   const mail = fromJson<Mail>(bytes);
   return Array.isArray(mail?.grants) ? mail : undefined;
-}
-
-const toJson = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
-
-function fromJson<T>(bytes: Uint8Array): T | undefined {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(bytes).toString());
-    return typeof value === "object" && value !== null ? (value as T) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function isLike(found: object, key: string, value: unknown): boolean {
-  const own = (found as Record<string, unknown>)[key];
-  return typeof own === typeof value && own !== null && Array.isArray(own) === Array.isArray(value);
 }

@@ -2,6 +2,7 @@ import { DatabaseSync } from "node:sqlite";
 import type { Demand } from "sluice";
 import { manualClock } from "sluice/testing";
 import { describe, expect, it } from "vitest";
+import { newQueue } from "../../../../src/limiter/queue-state.ts";
 import type { Grant, QueueNews, QueueReply, QueueTerms, SharedQueue } from "../../../../src/limiter/shared-queue.ts";
 import { seeded } from "../../../algorithms/subjects.ts";
 import { modelStore } from "../../../limiter/queue/model-store.ts";
@@ -131,7 +132,8 @@ describe("a queue in a file", () => {
     database.close();
   });
 
-  it.each(["", "{", "null", '{"grants":7}', '{"tickets":[],"lanes":null}'])(
+  const damaged = JSON.stringify({ ...newQueue(), names: [], tickets: [7] });
+  it.each(["", "{", "null", '{"grants":7}', '{"tickets":[],"lanes":null}', damaged])(
     "goes on when a queue or mail reads %j",
     async (text) => {
       const path = newPath();
