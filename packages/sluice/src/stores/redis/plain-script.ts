@@ -1,7 +1,8 @@
 import { slidingWindowTakeLua } from "../../algorithms/sliding-window.take.lua.ts";
 import { tokenBucketTakeLua } from "../../algorithms/token-bucket.take.lua.ts";
 import type { Ledger } from "../../limiter/store.ts";
-import { type Script, SLACK, scriptOf } from "./script.ts";
+import { SLACK } from "./accounts.lua.ts";
+import { type Script, scriptOf } from "./script.ts";
 
 /**
  * What nearly all calls are, as a short script for one quota: units for keys that are not blocked. The script of

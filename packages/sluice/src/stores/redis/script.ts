@@ -2,8 +2,6 @@ import { createHash } from "node:crypto";
 import { accountsLua, writeAccountsLua } from "./accounts.lua.ts";
 import { twinsLua } from "./twins.lua.ts";
 
-export { SLACK } from "./accounts.lua.ts";
-
 /** What a request asks about each of its decisions. */
 export const Ask = { take: 0, force: 1, read: 2, forget: 3 } as const;
 export type Ask = (typeof Ask)[keyof typeof Ask];

@@ -1,3 +1,4 @@
+import { shown } from "../../../algorithms/numbers.ts";
 import type { Duplicable, IoredisSubscriber, NodeRedisSubscriber, RedisClient } from "../types.ts";
 
 /** Channels of Redis, heard over a connection of any client. */
@@ -15,16 +16,20 @@ const comeBack = (attempts: number): number => Math.min(2_000, 50 * attempts);
 /**
  * A client that hears messages can do nothing else, so it is another one: `given`, or made like `client`. Clients of a
  * Cluster, and node-redis with Sentinels, have a connection for this beside the others.
+ *
+ * @throws TypeError for what was given and is no client.
  */
 export function channelsOf(client: RedisClient, given: RedisClient | undefined): Channels {
-  if ("evalsha" in client) {
-    if (given !== undefined) return overIoredis(given as unknown as IoredisSubscriber, false);
-    if (client.isCluster === true) return overIoredis(client as unknown as IoredisSubscriber, false);
-    return overIoredis(anotherIoredis(client as unknown as Duplicable), true);
+  const from: unknown = given ?? client;
+  if (typeof (from as Partial<IoredisSubscriber>)?.subscribe !== "function") {
+    throw new TypeError(`subscriber must be a client like the other one, but it is ${shown(from)}.`);
   }
-  const hasItsOwn = "masters" in client || "getSentinelNode" in client;
-  const made = given === undefined && !hasItsOwn ? anotherNodeRedis(client as unknown as Duplicable) : undefined;
-  return overNodeRedis(made ?? ((given ?? client) as unknown as NodeRedisSubscriber), made !== undefined);
+  const hasItsOwn = "masters" in client || "getSentinelNode" in client || ("isCluster" in client && client.isCluster);
+  const isMade = given === undefined && !hasItsOwn;
+  if ("evalsha" in (from as RedisClient)) {
+    return overIoredis(isMade ? anotherIoredis(from as Duplicable) : (from as IoredisSubscriber), isMade);
+  }
+  return overNodeRedis(isMade ? anotherNodeRedis(from as Duplicable) : (from as NodeRedisSubscriber), isMade);
 }
 
 /** Subscribes again by itself when it has a new connection, which it never ceases to try. */

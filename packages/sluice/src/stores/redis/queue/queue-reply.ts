@@ -28,7 +28,7 @@ export type ReplyCells = readonly [
   rate: number,
 ];
 
-export function newsOf([now, grants, wakeAfter, rank, text]: NewsCells): QueueNews {
+function newsOf([now, grants, wakeAfter, rank, text]: NewsCells): QueueNews {
   return {
     now,
     grants: grants.map((cells) => grantOf(now, cells)),

@@ -24,13 +24,16 @@ export function requestText(now: number, owner: string, request: QueueRequest): 
       pause ?? false,
       cut ?? false,
       note?.rank ?? false,
-      note?.text.toWellFormed() ?? false,
+      note === undefined ? false : wellFormed(note.text),
       leave,
       enter.map(({ id, lane, cost, offset }) => [id, named(lane), cost, offset]),
       waiting,
     ],
   ]);
 }
+
+/** Halves of characters would be no JSON for Redis. */
+const wellFormed = (text: string): string => Buffer.from(text).toString();
 
 const held = ({ id, lane, cost }: Holder) => [id, named(lane), cost];
 

@@ -8,24 +8,26 @@ import { type RedisServer, startRedis } from "../server.ts";
 import { relay } from "./relay.ts";
 
 let server: RedisServer;
+/** Sentinels hear too, so theirs is another server. */
+let watched: RedisServer;
 let sentinel: RedisServer;
 let cluster: RedisCluster;
 let observer: Redis;
 const closings: (() => unknown)[] = [];
 
 beforeAll(async () => {
-  [server, cluster] = await Promise.all([startRedis(), startCluster(3)]);
+  [server, watched, cluster] = await Promise.all([startRedis(), startRedis(), startCluster(3)]);
   observer = new Redis(server.url);
   sentinel = await startRedis({
     args: ["--sentinel"],
-    config: `sentinel monitor limits 127.0.0.1 ${server.port} 1`,
+    config: `sentinel monitor limits 127.0.0.1 ${watched.port} 1`,
   });
 });
 
 afterAll(async () => {
   for (const close of closings) close();
   observer.disconnect();
-  await Promise.all([server, sentinel, cluster].map((running) => running.stop()));
+  await Promise.all([server, watched, sentinel, cluster].map((running) => running.stop()));
 });
 
 /** As `redisStore` recommends, offline queues included: the connection for hearing must manage all the same. */
@@ -97,7 +99,7 @@ describe.each(Object.entries(clients))("queues over %s", (name, make) => {
       grants: [{ lane: "~b~y", receipts: { length: 4 }, usable: 1_000_000, limit: 1 }],
     });
     await run.handOver();
-    const servers = name.endsWith("luster") ? cluster.nodes : [server];
+    const servers = name.endsWith("luster") ? cluster.nodes : [server, watched];
     for (const { url } of servers) {
       const killer = new Redis(url);
       await killer.call("CLIENT", "KILL", "TYPE", "pubsub");

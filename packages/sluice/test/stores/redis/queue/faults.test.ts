@@ -183,6 +183,17 @@ describe("a queue in Redis", () => {
     }
   });
 
+  it("refuses a second client that is none", () => {
+    const { store } = open({ subscriber: {} });
+    expect(() => store.queue(relayTerms(), seat())).toThrow("subscriber must be a client");
+  });
+
+  it("takes notes of any text", async () => {
+    const queue = open().store.queue(relayTerms(), seat());
+    await queue.exchange({ note: { rank: 1.5, text: "half \ud83d of a character" } });
+    expect((await queue.exchange({})).note).toEqual({ rank: 1.5, text: "half \ufffd of a character" });
+  });
+
   it("fails in time when Redis does not answer", async () => {
     const { store } = open({ timeoutMs: 30 });
     const queue = store.queue(relayTerms(), seat());
