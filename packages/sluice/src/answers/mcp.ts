@@ -1,18 +1,25 @@
 import { type Refusal, refusalText } from "./text.ts";
+import { isOveruse, type UpstreamReason, type UpstreamRefusal, upstreamRefusalText } from "./upstream-text.ts";
 
 /** Where a refused tool result carries its data. Vendor keys of `_meta` have a prefix of their own (MCP, "General fields"). */
 export const RATE_LIMIT_META = "dev.sluice/rateLimit";
 
-/** What a program reads of a refusal. */
+/** What a program reads of a refusal: by a limit of the server, or by one of an upstream that its tool needs. */
 export interface RefusalData {
-  /** False when the limiter is out of order: the call was not run, but nobody called too often. */
+  /** False when the limiter or the upstream is out of order: the call was not run, but nobody called too often. */
   readonly rate_limited: boolean;
-  /** Milliseconds after which the same call passes; `null` when it never will. */
-  readonly retryAfterMs: number | null;
-  readonly limit: number;
-  readonly remaining: number;
+  /** Milliseconds after which the same call passes; `null` when it never will. Left out where nobody knows. */
+  readonly retryAfterMs?: number | null;
+  /** Of a limit of the server. */
+  readonly limit?: number;
+  readonly remaining?: number;
   /** Name of the quota that refused. */
-  readonly quota: string;
+  readonly quota?: string;
+  /** Name of the upstream that was not called, and why it was not. */
+  readonly upstream?: string;
+  readonly reason?: UpstreamReason;
+  /** Calls that were to start before that one. */
+  readonly position?: number;
 }
 
 /** A tool's result that says that the tool was not run. */
@@ -32,7 +39,7 @@ export interface RefusalError {
 function refusalData({ decision: { retryAfterMs, limit, remaining, quota, degraded } }: Refusal): RefusalData {
   return {
     rate_limited: !degraded,
-    retryAfterMs: retryAfterMs === Infinity ? null : retryAfterMs,
+    retryAfterMs: jsonMs(retryAfterMs),
     limit,
     remaining,
     quota,
@@ -46,13 +53,32 @@ function refusalData({ decision: { retryAfterMs, limit, remaining, quota, degrad
  * clients check that against the tool's `outputSchema`.
  */
 export function refusedToolResult(refusal: Refusal, text: string = refusalText(refusal)): RefusedToolResult {
+  return toolResult(text, refusalData(refusal));
+}
+
+/** The result of a tool that needed an upstream which was not called, in the same form. */
+export function upstreamToolResult(refusal: UpstreamRefusal): RefusedToolResult {
+  const { upstream, reason, retryAfterMs, position } = refusal;
+  return toolResult(upstreamRefusalText(refusal), {
+    rate_limited: isOveruse(reason),
+    ...(retryAfterMs !== undefined && { retryAfterMs: jsonMs(retryAfterMs) }),
+    upstream,
+    reason,
+    ...(position !== undefined && { position }),
+  });
+}
+
+function toolResult(text: string, data: RefusalData): RefusedToolResult {
   return {
     resultType: "complete",
     isError: true,
     content: [{ type: "text", text }],
-    _meta: { [RATE_LIMIT_META]: refusalData(refusal) },
+    _meta: { [RATE_LIMIT_META]: data },
   };
 }
+
+/** JSON has no `Infinity`. */
+const jsonMs = (ms: number): number | null => (ms === Infinity ? null : ms);
 
 /** Code of a refusal by a limiter that is out of order. An outage is never a 429. */
 const OUTAGE_CODE = 503;

@@ -9,11 +9,14 @@ export { type ResponseHead, readStatement, type StatedLimit, type Statement } fr
 export type { Anchor, LimitLike, LimitOptions, LimitScope } from "./limits.ts";
 export { LockError, type LockErrorCode } from "./lock/lock-error.ts";
 export { type Locked, type WithLockOptions, withLock } from "./lock/with-lock.ts";
+export { type OutboundToolOptions, outboundTool } from "./mcp/tool.ts";
+export type { ToolCallback, WithUpstreams } from "./mcp/types.ts";
 export type { Pace } from "./pace.ts";
 export type { Priority } from "./scheduler/queued-call.ts";
 export type { CloseOptions, Upstream, UpstreamStats } from "./upstream.ts";
 export type {
   CallOptions,
+  FetchOptions,
   QueuedStanding,
   RetryOptions,
   UpstreamBreakerOptions,

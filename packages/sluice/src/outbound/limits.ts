@@ -40,7 +40,7 @@ export interface Limit {
 
 /** In microseconds: how long places are kept for a process that is not heard of, and how long it may be silent. */
 const PLACE_LEASE = 15_000_000;
-export const OWNER_LIFE = 12_000_000;
+const OWNER_LIFE = 12_000_000;
 /** Calls that end are remembered one by one up to so many units, and over so long a period. */
 const MAX_ENDS = 1_000;
 const MAX_END_PERIOD_MS = 3_000_000;
@@ -163,7 +163,7 @@ export function sharedTerms({ name, limits, concurrency: places, pace, timeoutMs
   return { ...rateTerms(limits), name, pause: pauseLedger(name), rules, grace, ownerLife: OWNER_LIFE, pace };
 }
 
-export const pauseLedger = (name: string) => ledger(`outbound/${name}/pause`, block);
+const pauseLedger = (name: string) => ledger(`outbound/${name}/pause`, block);
 
 /** A rate that is cut is that of the limit with the shortest period, unless that is too long to tell of a rate. */
 export function rateTerms(limits: readonly Limit[]): Pick<QueueTerms, "interval" | "recovery"> {

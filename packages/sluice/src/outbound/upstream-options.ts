@@ -76,8 +76,16 @@ export interface CallOptions {
   readonly onQueued?: (queued: QueuedStanding) => void;
 }
 
+/** What one call of `fetch` wants. */
+export interface FetchOptions extends CallOptions {
+  /** What is called. @default that of the upstream */
+  readonly fetch?: typeof fetch | undefined;
+}
+
 /** Where a call stands that waits, each time that it is read. */
 export interface QueuedStanding {
+  /** False once it has started or left. True again while it waits for another attempt. */
+  readonly isWaiting: boolean;
   /** Calls that go first. */
   readonly position: number;
   /** How long until it starts at the soonest, in milliseconds. */

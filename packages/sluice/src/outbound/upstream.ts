@@ -12,7 +12,7 @@ import { laneOf } from "./lane-of.ts";
 import type { Repeatable } from "./retry/may-repeat.ts";
 import type { QueuedCall } from "./scheduler/queued-call.ts";
 import type { SharedUpstream } from "./shared-upstream.ts";
-import { type CallOptions, rankOf, type UpstreamSettings } from "./upstream-options.ts";
+import { type CallOptions, type FetchOptions, rankOf, type UpstreamSettings } from "./upstream-options.ts";
 
 /** An upstream, as people look at it. */
 export interface UpstreamStats {
@@ -41,6 +41,8 @@ export interface CloseOptions {
 /** An API with limits of its own, to be called inside them. */
 export interface Upstream {
   readonly name: string;
+  /** How long calls wait that say nothing else, in milliseconds. */
+  readonly maxWaitMs: number;
   /**
    * Make a call as soon as all limits allow it.
    *
@@ -57,13 +59,13 @@ export interface Upstream {
    *
    * @throws OutboundError when the request was not made
    */
-  fetch(input: FetchInput, init?: RequestInit, options?: CallOptions): Promise<Response>;
+  fetch(input: FetchInput, init?: RequestInit, options?: FetchOptions): Promise<Response>;
   stats(): UpstreamStats;
   /** Make no more calls. */
   close(options?: CloseOptions): Promise<void>;
 }
 
-const NO_OPTIONS: CallOptions = {};
+const NO_OPTIONS: FetchOptions = {};
 /** Nothing is known of what a call of `run` does. */
 const UNKNOWN: Repeatable = {};
 
@@ -126,6 +128,9 @@ export function createUpstream(
 
   function tellQueued(call: QueuedCall, { onQueued }: CallOptions): void {
     const standing = {
+      get isWaiting() {
+        return call.isWaiting;
+      },
       get position() {
         return line.standing(call).position;
       },
@@ -158,10 +163,11 @@ export function createUpstream(
 
   return {
     name,
+    maxWaitMs: settings.maxWaitMs,
     run: (make, options = NO_OPTIONS) => run(make, options, UNKNOWN),
     fetch(input, init, options = NO_OPTIONS) {
       try {
-        const { make, repeatable, signal } = fetchCall(settings.fetch, input, init);
+        const { make, repeatable, signal } = fetchCall(options.fetch ?? settings.fetch, input, init);
         return run(make, signal === undefined ? options : { signal, ...options }, repeatable);
       } catch (error) {
         return Promise.reject(error);

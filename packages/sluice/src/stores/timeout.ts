@@ -63,18 +63,28 @@ export function timedCalls(clock: Clock, { timeoutMs = 50, breakAfter = 5 }: Tim
   const gate = breaker({ clock, breakAfter });
   const line = deadlines(clock, timeoutMs);
 
-  return async (send) => {
-    const report = gate.enter();
-    try {
-      const answer = send();
-      const value = isPromise(answer) ? await line.join(answer) : answer;
-      report("answered");
-      return value;
-    } catch (error) {
-      report(isCallersFault(error) ? "aborted" : "failed", error);
-      throw error;
-    }
-  };
+  // One promise for all of it: this stands in the way of every call.
+  return (send) =>
+    new Promise((resolve, reject) => {
+      const report = gate.enter();
+      const fail = (error: unknown): void => {
+        report(isCallersFault(error) ? "aborted" : "failed", error);
+        reject(error);
+      };
+      const succeed = <T>(value: T): void => {
+        report("answered");
+        (resolve as (value: T) => void)(value);
+      };
+      let answer: ReturnType<typeof send>;
+      try {
+        answer = send();
+      } catch (error) {
+        fail(error);
+        return;
+      }
+      if (isPromise(answer)) line.join(answer, succeed, fail);
+      else succeed(answer);
+    });
 }
 
 function timed(store: Store, call: TimedCalls): Store {
@@ -117,7 +127,7 @@ function timedQueue(queue: SharedQueue, seat: QueueSeat, call: TimedCalls): Shar
 interface Pending {
   /** On the clock's elapsed time. */
   readonly due: number;
-  readonly reject: (error: StoreTimeoutError) => void;
+  readonly fail: (error: unknown) => void;
   isOver: boolean;
 }
 
@@ -163,30 +173,30 @@ function deadlines(clock: Clock, timeoutMs: number) {
   function expire(now: number): void {
     for (let call = first(); call !== undefined && call.due <= now; call = first()) {
       call.isOver = true;
-      call.reject(new StoreTimeoutError(timeoutMs));
+      call.fail(new StoreTimeoutError(timeoutMs));
     }
     arm();
   }
 
   return {
-    join<T>(answer: PromiseLike<T>): Promise<T> {
-      return new Promise((resolve, reject) => {
-        const call = { due: clock.elapsed() + timeoutMs * 1000, reject, isOver: false };
-        first();
-        line.push(call);
-        if (!isArmed) arm();
-        // What comes after `reject` changes nothing any more, and has been handled.
-        answer.then(
-          (value) => {
-            call.isOver = true;
-            resolve(value);
-          },
-          (error: unknown) => {
-            call.isOver = true;
-            reject(error);
-          },
-        );
-      });
+    /** Tells once what came of a call. */
+    join<T>(answer: PromiseLike<T>, succeed: (value: T) => void, fail: (error: unknown) => void): void {
+      const call = { due: clock.elapsed() + timeoutMs * 1000, fail, isOver: false };
+      first();
+      line.push(call);
+      if (!isArmed) arm();
+      answer.then(
+        (value) => {
+          if (call.isOver) return;
+          call.isOver = true;
+          succeed(value);
+        },
+        (error: unknown) => {
+          if (call.isOver) return;
+          call.isOver = true;
+          fail(error);
+        },
+      );
     },
   };
 }

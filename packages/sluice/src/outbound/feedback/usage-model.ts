@@ -9,7 +9,7 @@ export interface UsageModelOptions {
 }
 
 /** What follows from one limit that a response states. */
-export interface NoticedUsage {
+interface NoticedUsage {
   readonly stated: StatedLimit;
   /** Units that others used, noticed now: each is reported once. */
   readonly foreign: number;

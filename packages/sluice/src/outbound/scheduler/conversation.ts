@@ -20,8 +20,8 @@ export interface Conversation {
   flush(): void;
   /** Ask, and say who is there. */
   beat(): void;
-  /** Say what is left to say, and no more. */
-  close(): void;
+  /** Say what is left to say, and no more. Resolves when that has been heard, or cannot be. */
+  close(): Promise<void>;
 }
 
 /** A queue that failed is asked again after so long, and then after twice as long each time. In microseconds. */
@@ -33,21 +33,20 @@ export function conversation({ clock, queue, outbox, present, replied, broken }:
   let isGathering = false;
   let isWanted = false;
   let isBeating = false;
-  let isClosed = false;
+  let goodbye: (() => void) | undefined;
   let again = ASK_AGAIN;
 
   function flush(): void {
     isWanted = true;
-    if (isGathering || isAsking || isClosed) return;
+    if (isGathering || isAsking || goodbye !== undefined) return;
     isGathering = true;
     queueMicrotask(() => {
       isGathering = false;
-      if (!isAsking) send();
+      if (!isAsking && goodbye === undefined) send();
     });
   }
 
   function send(): void {
-    if (isClosed) return;
     isAsking = true;
     isWanted = false;
     const sentAt = clock.elapsed();
@@ -59,17 +58,36 @@ export function conversation({ clock, queue, outbox, present, replied, broken }:
         const reply = await queue.exchange({ ...request, ...presence });
         isAsking = false;
         again = ASK_AGAIN;
-        if (!isClosed) replied(reply, sentAt);
-        if (isWanted) flush();
+        replied(reply, sentAt);
+        if (goodbye !== undefined) part();
+        else if (isWanted) flush();
       },
       (error) => {
         isAsking = false;
         unheard();
-        if (isClosed) return;
+        if (goodbye !== undefined) {
+          part();
+          return;
+        }
         broken(error, again);
         again = Math.min(ASK_AGAIN_AT_MOST, again * 2);
       },
     );
+  }
+
+  function part(): void {
+    const leave = (): void =>
+      guarded(async () => {
+        await queue.close();
+        goodbye!();
+      }, goodbye!);
+    isAsking = true;
+    guarded(async () => {
+      const sentAt = clock.elapsed();
+      do replied(await queue.exchange(outbox.take(sentAt).request), sentAt);
+      while (!outbox.isEmpty);
+      leave();
+    }, leave);
   }
 
   return {
@@ -78,15 +96,11 @@ export function conversation({ clock, queue, outbox, present, replied, broken }:
       isBeating = true;
       flush();
     },
-    close() {
-      isClosed = true;
-      guarded(
-        async () => {
-          await queue.exchange(outbox.take(clock.elapsed()).request);
-          await queue.close();
-        },
-        () => {},
-      );
-    },
+    close: () =>
+      new Promise((resolve) => {
+        goodbye = resolve;
+        // What is under way is heard first: it may bring grants, and stand in line for somebody who has left.
+        if (!isAsking) part();
+      }),
   };
 }

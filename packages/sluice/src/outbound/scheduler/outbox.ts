@@ -44,6 +44,12 @@ export class Outbox {
     if (this.#note === undefined || note.rank >= this.#note.rank) this.#note = note;
   }
 
+  get isEmpty(): boolean {
+    const lists = [this.#ended, this.#unused, this.#corrections];
+    const isQuiet = this.#enter.size + this.#leave.size === 0 && lists.every(({ length }) => length === 0);
+    return isQuiet && this.#pausedUntil === -Infinity && this.#cutFor === Infinity && this.#note === undefined;
+  }
+
   /** Everything that is to be said, which then is said; and what to do when nobody heard it. */
   take(now: number): { readonly request: QueueRequest; unheard(): void } {
     const all = {
@@ -65,10 +71,11 @@ export class Outbox {
         ...(cutFor < Infinity && { cut: Math.max(0, Math.floor(now - cutFor)) }),
         ...(note !== undefined && { note }),
       },
-      // It may have been heard all the same. To give a unit back twice would let too many pass, so that is not said again.
+      // It may have been heard all the same. To give a unit back twice would let too many pass, so that is not said
+      // again; places have names, and can go back twice.
       unheard: () => {
         for (const id of all.leave) this.#leave.add(id);
-        this.#ended.push(...all.ended);
+        this.#ended.push(...all.ended, ...all.unused.map(({ id, lane, cost }) => ({ id, lane, cost })));
         this.#corrections.push(...all.corrections.filter(({ cost }) => cost > 0));
         this.pause(pausedUntil);
         if (cutFor < Infinity) this.cut(cutFor);

@@ -8,7 +8,7 @@ export const PRIORITIES: readonly Priority[] = ["high", "normal", "low"];
  * Where a call stands, as if it had come so much later than it did: a call is overtaken only by more urgent calls
  * that come within this time after it, so none starves. In milliseconds.
  */
-export const PRIORITY_OFFSET_MS: Readonly<Record<Priority, number>> = { high: 0, normal: 10_000, low: 30_000 };
+const PRIORITY_OFFSET_MS: Readonly<Record<Priority, number>> = { high: 0, normal: 10_000, low: 30_000 };
 
 /** What a call has taken of the limits. */
 export interface Started {

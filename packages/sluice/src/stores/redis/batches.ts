@@ -107,13 +107,15 @@ export function batches({ connection, names, timeoutMs, clock }: BatchesOptions)
     await Promise.all([...requestsOf(left.map(inFull))].map(decideAll));
   }
 
-  async function run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+  function run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
     underWay++;
-    try {
-      return await runOnce(script, keys, args);
-    } finally {
-      underWay--;
-    }
+    const reply = runOnce(script, keys, args);
+    reply.then(answered, answered);
+    return reply;
+  }
+
+  function answered(): void {
+    underWay--;
   }
 
   function join(group: number, pending: Pending | PendingTake): void {

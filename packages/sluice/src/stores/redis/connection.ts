@@ -6,8 +6,10 @@ import type { IoredisClient, NodeRedisClient, RedisClient } from "./types.ts";
 export interface Connection {
   /** Whether all keys of a call must be in one slot. */
   readonly isCluster: boolean;
-  /** Runs a script, once. Where Redis does not know it (then nothing ran) it is sent whole. */
+  /** Runs a script that Redis remembers, once. Fails with NOSCRIPT where it does not, and then nothing ran. */
   run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown>;
+  /** Runs a script that is sent whole, once. */
+  runWhole(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown>;
 }
 
 /**
@@ -31,29 +33,20 @@ export function connection(client: RedisClient, allowResend: boolean): Connectio
 function overIoredis(client: IoredisClient): Connection {
   return {
     isCluster: client.isCluster === true,
-    async run(script, keys, args) {
-      try {
-        return await client.evalsha(script.sha, keys.length, ...keys, ...args);
-      } catch (error) {
-        if (!isReply(error, "NOSCRIPT")) throw error;
-        return await client.eval(script.text, keys.length, ...keys, ...args);
-      }
-    },
+    run: ({ sha }, keys, args) => client.evalsha(sha, keys.length, ...keys, ...args),
+    runWhole: ({ text }, keys, args) => client.eval(text, keys.length, ...keys, ...args),
   };
 }
 
 function overNodeRedis(client: NodeRedisClient): Connection {
+  const optionsOf = (keys: readonly string[], args: readonly string[]) => ({
+    keys: keys as string[],
+    arguments: args as string[],
+  });
   return {
     isCluster: "masters" in client,
-    async run(script, keys, args) {
-      const options = { keys: keys as string[], arguments: args as string[] };
-      try {
-        return await client.evalSha(script.sha, options);
-      } catch (error) {
-        if (!isReply(error, "NOSCRIPT")) throw error;
-        return await client.eval(script.text, options);
-      }
-    },
+    run: ({ sha }, keys, args) => client.evalSha(sha, optionsOf(keys, args)),
+    runWhole: ({ text }, keys, args) => client.eval(text, optionsOf(keys, args)),
   };
 }
 

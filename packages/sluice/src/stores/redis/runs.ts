@@ -13,10 +13,15 @@ const TRY_AGAIN_MS = 5;
 export function runs(connection: Connection, timeoutMs: number): Run {
   return async (script, keys, args) => {
     const due = systemClock.elapsed() + timeoutMs * 1000;
+    let isKnown = true;
     for (;;) {
       try {
-        return await connection.run(script, keys, args);
+        return await (isKnown ? connection.run(script, keys, args) : connection.runWhole(script, keys, args));
       } catch (cause) {
+        if (isKnown && isReply(cause, "NOSCRIPT")) {
+          isKnown = false;
+          continue;
+        }
         // The keys of a slot that is being moved are in two places: the script has not run.
         if (!isReply(cause, "TRYAGAIN") || systemClock.elapsed() > due) throw failed(cause);
         await new Promise<void>((resolve) => systemClock.after(TRY_AGAIN_MS, resolve));
