@@ -30,7 +30,7 @@ afterEach(async () => {
 
 /** A server in a process of its own, and what it says line by line. */
 function start(task: string) {
-  const worker = join(import.meta.dirname, "rate-limiting-without-state-worker.ts");
+  const worker = join(import.meta.dirname, "worker.ts");
   const child = spawn(process.execPath, ["--no-warnings", worker, task, path, noonOffset], {
     stdio: ["ignore", "pipe", "inherit"],
   });

@@ -1,4 +1,4 @@
-// One of several servers of a user. Started as: node rate-limiting-without-state-worker.ts <task> <file> <noonOffsetMs>
+// One of several servers of a user. Started as: node worker.ts <task> <file> <noonOffsetMs>
 import { writeSync } from "node:fs";
 import { createLimiter } from "../../src/index.ts";
 import { systemClock } from "../../src/limiter/clock.ts";
