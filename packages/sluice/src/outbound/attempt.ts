@@ -30,6 +30,7 @@ export class MadeAttempt<T> implements Attempt, HeardCall {
   heard: Heard | undefined;
   /** Units that it is charged. */
   charged: number;
+  isOver = false;
   #controller: AbortController | undefined;
 
   constructor(
@@ -93,6 +94,7 @@ export class MadeAttempt<T> implements Attempt, HeardCall {
 
   /** The attempt is over: its signal aborts no more. */
   end(): void {
+    this.isOver = true;
     if (this.#controller === undefined) return;
     for (const signal of this.#sources) signal?.removeEventListener("abort", this);
   }

@@ -116,7 +116,7 @@ export class Attempts implements AttemptHost {
   abort(): void {
     const { line } = this.#shared;
     const error = line.error("closed");
-    line.refuse("closed", (call) => call instanceof Call && call.attempts === this);
+    line.refuse((call) => call instanceof Call && call.attempts === this, "closed");
     this.#closing.abort(error);
     for (const stop of [...this.#pauses]) stop(error);
   }

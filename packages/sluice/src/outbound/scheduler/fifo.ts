@@ -7,11 +7,12 @@ export class Fifo {
   /** Calls that wait, and their units. */
   live = 0;
   cost = 0;
+  /** Those of them that cost nothing. */
+  free = 0;
 
   push(call: QueuedCall): void {
     this.#calls.push(call);
-    this.live++;
-    this.cost += call.cost;
+    this.#count(call, 1);
   }
 
   /** Before all that have a greater order. */
@@ -20,8 +21,7 @@ export class Fifo {
     let at = calls.length;
     while (at > this.#head && calls[at - 1]!.order > call.order) at--;
     calls.splice(at, 0, call);
-    this.live++;
-    this.cost += call.cost;
+    this.#count(call, 1);
   }
 
   first(): QueuedCall | undefined {
@@ -32,8 +32,7 @@ export class Fifo {
 
   /** A call has stopped waiting. */
   left(call: QueuedCall): void {
-    this.live--;
-    this.cost -= call.cost;
+    this.#count(call, -1);
     if (this.#calls[this.#head] === call) this.#head++;
     const { length } = this.#calls;
     if (length > 64 && this.live * 2 < length) {
@@ -54,6 +53,12 @@ export class Fifo {
     }
     const holes = calls.length - this.#head - this.live;
     return Math.max(0, low - this.#head - holes);
+  }
+
+  #count({ cost }: QueuedCall, by: 1 | -1): void {
+    this.live += by;
+    this.cost += by * cost;
+    if (cost === 0) this.free += by;
   }
 
   *[Symbol.iterator](): Generator<QueuedCall> {

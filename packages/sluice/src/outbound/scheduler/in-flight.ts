@@ -29,7 +29,19 @@ export class InFlight {
     return 0;
   }
 
+  /** How long until the last of `units` can start at the soonest, if all start as early as they can, and end at once. */
+  soonest(units: number, now: number): number {
+    const rounds = Math.floor(Math.max(0, units - 1) / this.#capacity);
+    const wait = this.wait(units - rounds * this.#capacity, now);
+    return Math.min(wait, this.#linger) + rounds * this.#linger;
+  }
+
   start(units: number): void {
+    this.#running += units;
+  }
+
+  /** A call that runs takes so many more units, or fewer. */
+  correct(units: number): void {
     this.#running += units;
   }
 

@@ -1,6 +1,14 @@
 import { Fifo } from "./fifo.ts";
 import { PRIORITIES, type QueuedCall } from "./queued-call.ts";
 
+/** What stands before a call. */
+export interface Before {
+  readonly calls: number;
+  readonly cost: number;
+}
+
+export const NOBODY: Before = { calls: 0, cost: 0 };
+
 /** The calls of one tenant and endpoint, in the order of urgency and age. */
 export class Lane {
   readonly name: string;
@@ -12,6 +20,8 @@ export class Lane {
   until = 0;
   /** It waits for its turn, or stands aside. */
   isListed = false;
+  /** It stands aside. */
+  isAside = false;
   readonly #byPriority = PRIORITIES.map(() => new Fifo());
   readonly #again = new Fifo();
   size = 0;
@@ -40,14 +50,18 @@ export class Lane {
     return first;
   }
 
-  /** At least so many units stand before a call that came now. */
-  costBefore(rank: number, order: number): number {
-    let cost = this.#again.live;
-    this.#byPriority.forEach((fifo, i) => {
+  /** At least so much stands before a call that is not in the lane yet. */
+  before({ rank, order, isAgain }: QueuedCall): Before {
+    let calls = 0;
+    let cost = 0;
+    for (const fifo of [this.#again, ...this.#byPriority]) {
+      const isOwn = fifo === this.#byPriority[rank] && !isAgain;
       // Whoever is as urgent came before; of the others only those count that certainly stand before.
-      cost += i === rank ? fifo.cost : fifo.countBefore(order);
-    });
-    return cost;
+      const count = isOwn ? fifo.live : fifo.countBefore(order);
+      calls += count;
+      cost += isOwn ? fifo.cost : Math.max(0, count - fifo.free);
+    }
+    return { calls, cost };
   }
 
   /** Those that wait, in order. */

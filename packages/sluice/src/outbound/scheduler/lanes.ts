@@ -1,6 +1,9 @@
 import { Heap } from "./heap.ts";
-import { Lane } from "./lane.ts";
+import { type Before, Lane, NOBODY } from "./lane.ts";
 import type { QueuedCall } from "./queued-call.ts";
+
+/** Idle lanes looked at for each call that is served: more than one, so that they leave faster than they come. */
+const SWEEP = 2;
 
 /**
  * All calls that wait: lanes take turns by the units that they were served (start-time fair queueing), and in a lane
@@ -11,7 +14,7 @@ export class Lanes {
   readonly #ready = new Heap<Lane>((a, b) => a.served < b.served || (a.served === b.served && a.since < b.since));
   readonly #aside = new Heap<Lane>((a, b) => a.until < b.until);
   /** Lanes without calls that have had more than others: should they come back soon, they have not forgotten it. */
-  readonly #idle = new Heap<Lane>((a, b) => a.served < b.served);
+  readonly #idle = new Set<Lane>();
   /** What the lane that was served last had been served. */
   #served = 0;
   #turns = 0;
@@ -24,17 +27,23 @@ export class Lanes {
       this.#lanes.set(call.lane, lane);
     }
     if (!lane.isListed) this.#enlist(lane);
+    const before = lane.isAside ? lane.first() : undefined;
     call.isWaiting = true;
     lane.add(call);
     this.size++;
+    if (before !== undefined && call.cost < before.cost && lane.first() === call) this.#takeBack(lane);
   }
 
   /** A call waits no more: it starts, or was refused, or its caller has left. */
   remove(call: QueuedCall): void {
     if (!call.isWaiting) return;
+    const lane = this.#lanes.get(call.lane)!;
+    const isHeldUp = lane.isAside && lane.first() === call;
     call.isWaiting = false;
-    this.#lanes.get(call.lane)!.left(call);
+    lane.left(call);
     this.size--;
+    // What was too much for one may do for the next.
+    if (isHeldUp && (lane.first()?.cost ?? 0) < call.cost) this.#takeBack(lane);
   }
 
   /** Who is next at `now`. */
@@ -59,9 +68,10 @@ export class Lanes {
     this.remove(call);
     if (lane.size > 0) this.#enlist(lane);
     else this.#retire(lane);
-    for (let idle = this.#idle.first(); idle !== undefined && idle.served <= this.#served; idle = this.#idle.first()) {
-      this.#idle.shift();
-      if (!idle.isListed && this.#lanes.get(idle.name) === idle) this.#lanes.delete(idle.name);
+    for (let i = 0; i < SWEEP && this.#idle.size > 0; i++) {
+      const [idle] = this.#idle as Iterable<Lane>;
+      this.#idle.delete(idle!);
+      this.#retire(idle!);
     }
   }
 
@@ -69,6 +79,7 @@ export class Lanes {
   putAside(until: number): void {
     const lane = this.#ready.shift()!;
     lane.until = until;
+    lane.isAside = true;
     this.#aside.push(lane);
   }
 
@@ -79,6 +90,7 @@ export class Lanes {
     this.#ready.keep((one) => one !== lane);
     this.#aside.keep((one) => one !== lane);
     lane.until = until;
+    lane.isAside = true;
     this.#aside.push(lane);
   }
 
@@ -92,9 +104,13 @@ export class Lanes {
     return this.#aside.first()?.until ?? Infinity;
   }
 
-  /** At least so many units go before a call that came now. */
-  costBefore(laneName: string, rank: number, order: number): number {
-    return this.#lanes.get(laneName)?.costBefore(rank, order) ?? 0;
+  /** At least so many calls and units go before a call that is not in the queue yet. */
+  before(call: QueuedCall): Before {
+    return this.#lanes.get(call.lane)?.before(call) ?? NOBODY;
+  }
+
+  waitsInLane(name: string): boolean {
+    return (this.#lanes.get(name)?.size ?? 0) > 0;
   }
 
   lane(name: string): Iterable<QueuedCall> {
@@ -106,13 +122,20 @@ export class Lanes {
     for (const lane of this.#lanes.values()) yield* lane;
   }
 
+  #takeBack(lane: Lane): void {
+    this.#aside.keep((one) => one !== lane);
+    this.#comeBack(lane);
+  }
+
   /** Turns that it has missed are not made up for: nobody else could have had them. */
   #comeBack(lane: Lane): void {
+    lane.isAside = false;
     lane.served = Math.max(lane.served, this.#served);
     this.#ready.push(lane);
   }
 
   #enlist(lane: Lane): void {
+    this.#idle.delete(lane);
     lane.isListed = true;
     lane.served = Math.max(lane.served, this.#served);
     lane.since = ++this.#turns;
@@ -121,7 +144,7 @@ export class Lanes {
 
   #retire(lane: Lane): void {
     lane.isListed = false;
-    if (lane.served > this.#served) this.#idle.push(lane);
+    if (lane.served > this.#served) this.#idle.add(lane);
     else this.#lanes.delete(lane.name);
   }
 }

@@ -70,28 +70,34 @@ export class Line {
     if (call.cost > this.#most) {
       throw this.error("quota", { cost: call.cost, retryAfterMs: Infinity });
     }
-    const ahead = this.#lanes.costBefore(call.lane, call.rank, call.order) + this.starts.aheadElsewhere;
-    const now = this.clock.elapsed();
-    if (this.#lanes.size >= maxQueue) {
-      const soonest = this.starts.soonest(call.lane, call.cost, 0);
-      throw this.error("queue-full", {
-        position: this.#lanes.size,
-        retryAfterMs: Math.max(1, Math.ceil(soonest / 1000)),
-      });
-    }
-    if (call.deadline < Infinity) {
-      const { trouble } = this.starts;
-      if (trouble !== undefined && call.deadline <= now) throw this.error("store", { cause: trouble });
-      const soonest = this.starts.soonest(call.lane, call.cost, ahead);
-      if (now + soonest > call.deadline) {
-        // So long from now the same call with the same patience will be let in.
-        const retryAfterMs = Math.ceil((soonest - (call.deadline - now)) / 1000);
-        throw this.error("deadline", { position: ahead, retryAfterMs: Math.max(1, retryAfterMs) });
-      }
-    }
+    const isFull = this.waiting >= maxQueue;
+    // Others may wait for what this call does not need: a limit of their own.
+    if (isFull && (this.starts.take === undefined || this.#lanes.waitsInLane(call.lane))) throw this.#full(call);
+    if (call.deadline < Infinity) this.#checkDeadline(call);
     this.#lanes.add(call);
-    this.#watch(call);
+    if (!isFull) this.#watch(call);
     this.starts.pump();
+    if (!isFull || !call.isWaiting) return;
+    this.#lanes.remove(call);
+    throw this.#full(call);
+  }
+
+  #full(call: QueuedCall): OutboundError {
+    const soonest = this.starts.soonest(call.lane, call.cost, 0);
+    return this.error("queue-full", { position: this.waiting, retryAfterMs: Math.max(1, Math.ceil(soonest / 1000)) });
+  }
+
+  /** @throws OutboundError when the call cannot start in time, as far as is known */
+  #checkDeadline(call: QueuedCall): void {
+    const { trouble, aheadElsewhere } = this.starts;
+    const now = this.clock.elapsed();
+    if (trouble !== undefined && call.deadline <= now) throw this.error("store", { cause: trouble });
+    const { calls, cost } = this.#lanes.before(call);
+    const soonest = this.starts.soonest(call.lane, call.cost, cost + aheadElsewhere);
+    if (now + soonest <= call.deadline) return;
+    // So long from now the same call with the same patience will be let in.
+    const retryAfterMs = Math.ceil((soonest - (call.deadline - now)) / 1000);
+    throw this.error("deadline", { position: calls + aheadElsewhere, retryAfterMs: Math.max(1, retryAfterMs) });
   }
 
   /** A call waits no more; its caller has left. */
@@ -127,6 +133,7 @@ export class Line {
 
   /** Where a call stands that waits. */
   standing(call: QueuedCall): Standing {
+    if (!call.isWaiting) return { position: 0, startsInMs: 0 };
     let position = 0;
     let cost = 0;
     if (call.ticket !== 0) {
@@ -144,9 +151,10 @@ export class Line {
   }
 
   /** Refuse those who wait and are meant. */
-  refuse(reason: OutboundReason, isMeant: (call: QueuedCall) => boolean): void {
-    for (const call of [...this.#lanes, ...this.starts.asked()])
-      if (isMeant(call)) this.leave(call, this.error(reason));
+  refuse(isMeant: (call: QueuedCall) => boolean, reason: OutboundReason, retryAfterMs?: number): void {
+    for (const call of [...this.#lanes, ...this.starts.asked()]) {
+      if (isMeant(call)) this.leave(call, this.error(reason, retryAfterMs === undefined ? {} : { retryAfterMs }));
+    }
   }
 
   error(

@@ -23,13 +23,16 @@ interface Window {
 
 /** What a call would have to wait for. */
 interface Refusal {
-  readonly wait: number;
-  /** All lanes wait for it, or only the one of the call. */
-  readonly isOfAll: boolean;
+  /** All lanes wait so long. */
+  readonly forAll: number;
+  /** The lane of the call waits so long. */
+  readonly forLane: number;
 }
 
 const NOTHING: readonly number[] = [];
 const NEVER = -Infinity;
+/** Timers ring so late and not later, unless the process is busy. In microseconds. */
+const LATE = 5_000;
 
 /** Starts calls of one process, over a store that decides at once: units are taken at the very moment of the start. */
 export function localStarts(options: LocalStartsOptions): Starts {
@@ -65,15 +68,14 @@ export function localStarts(options: LocalStartsOptions): Starts {
   }
 
   function heldUp(lane: string, cost: number, now: number): Refusal | undefined {
-    let wait = Math.max(pausedUntil, notBefore) - now;
-    let isOfAll = wait > 0;
+    let forAll = Math.max(0, pausedUntil - now, notBefore - now);
+    let forLane = 0;
     for (const one of places) {
       const free = one.wait(lane, cost, now);
-      if (free <= 0) continue;
-      wait = Math.max(wait, free);
-      isOfAll ||= one.per === "upstream";
+      if (one.per === "upstream") forAll = Math.max(forAll, free);
+      else forLane = Math.max(forLane, free);
     }
-    return wait > 0 ? { wait, isOfAll } : undefined;
+    return forAll > 0 || forLane > 0 ? { forAll, forLane } : undefined;
   }
 
   /** Take all units of a call, or none. */
@@ -86,23 +88,21 @@ export function localStarts(options: LocalStartsOptions): Starts {
     let receipts = NOTHING;
     if (onlyLine !== undefined) {
       const verdict = onlyLine.take(name, cost);
-      if (!verdict.allowed) return { wait: verdict.retryAfter, isOfAll: true };
+      if (!verdict.allowed) return { forAll: verdict.retryAfter, forLane: 0 };
       receipts = [verdict.receipt];
       keepPace(verdict.remaining, windows[0]!.quota.limit);
     } else if (windows.length > 0) {
       const taken = store.take(demandsOf(lane, cost));
-      let wait = 0;
-      let isOfAll = false;
+      let forAll = 0;
+      let forLane = 0;
       let [remaining, limit] = [Infinity, 1];
       taken.forEach((one, i) => {
-        if (!one.allowed) {
-          wait = Math.max(wait, one.retryAfter);
-          isOfAll ||= windows[i]!.limit.per === "upstream";
-        }
+        if (windows[i]!.limit.per === "upstream") forAll = Math.max(forAll, one.retryAfter);
+        else forLane = Math.max(forLane, one.retryAfter);
         const most = windows[i]!.quota.limit;
         if (one.remaining * limit < remaining * most) [remaining, limit] = [one.remaining, most];
       });
-      if (wait > 0) return { wait, isOfAll };
+      if (forAll > 0 || forLane > 0) return { forAll, forLane };
       receipts = taken.map(({ receipt }) => receipt);
       keepPace(remaining, limit);
     } else {
@@ -115,7 +115,9 @@ export function localStarts(options: LocalStartsOptions): Starts {
   function keepPace(remaining: number, limit: number): void {
     if (pace.length === 0 && rate.cutTo === FULL_RATE) return;
     const now = clock.elapsed();
-    notBefore = now + spacing(terms, rate, now, remaining, limit);
+    // Timers are late by a little: what starts after one does not make all that follow later. Longer delays are not made up for.
+    const due = now - notBefore <= LATE ? notBefore : now;
+    notBefore = due + spacing(terms, rate, now, remaining, limit);
   }
 
   function pump(): void {
@@ -134,12 +136,12 @@ export function localStarts(options: LocalStartsOptions): Starts {
       if ("receipts" in outcome) {
         lanes.serve(call);
         call.start(outcome);
-      } else if (outcome.isOfAll) {
-        rest(now + outcome.wait);
-        return;
-      } else {
+      } else if (outcome.forLane > outcome.forAll) {
         // A lane that waits for calls to end is looked at again when one does.
-        lanes.putAside(now + outcome.wait);
+        lanes.putAside(now + outcome.forLane);
+      } else {
+        rest(now + outcome.forAll);
+        return;
       }
     }
   }
@@ -160,14 +162,18 @@ export function localStarts(options: LocalStartsOptions): Starts {
     });
   }
 
-  function freed({ lane, cost }: Running, how: "undo" | "end"): void {
+  function freed({ lane, cost, charged = cost }: Running, how: "undo" | "end"): void {
     if (places.length === 0) return;
     const now = clock.elapsed();
-    for (const one of places) one[how](lane, cost, now);
-    if (lanes.size > 0) {
-      lanes.bringBack();
-      pump();
-    }
+    for (const one of places) one[how](lane, charged, now);
+    more();
+  }
+
+  /** There is more than there was: whoever stood aside may start now. */
+  function more(): void {
+    if (lanes.size === 0) return;
+    lanes.bringBack();
+    pump();
   }
 
   return {
@@ -179,20 +185,22 @@ export function localStarts(options: LocalStartsOptions): Starts {
     pump,
     left: () => {
       if (lanes.size === 0) wakeUp.cancel();
+      else pump();
     },
     unused(call) {
       windows.forEach((window, i) => {
         force(window, call.lane, -call.cost, call.started.receipts[i]);
       });
       freed(call, "undo");
-      pump();
+      more();
     },
     ended: (call) => freed(call, "end"),
-    correct({ lane, started }, units) {
+    correct({ lane, started, isOver = false }, units) {
+      for (const one of places) one.correct(lane, units, isOver, clock.elapsed());
       windows.forEach((window, i) => {
         force(window, lane, units, units < 0 ? started.receipts[i] : 0);
       });
-      if (units < 0) pump();
+      if (units < 0) more();
     },
     noticed(limit, { lane }, _left, elsewhere = 0) {
       const window = windows.find((one) => one.limit.name === limit);
@@ -212,7 +220,8 @@ export function localStarts(options: LocalStartsOptions): Starts {
           peek(window, lane, units),
         ),
       );
-      return Math.max(0, pausedUntil - now, notBefore - now, ...waits);
+      const free = places.map((one) => one.soonest(lane, one.per === "upstream" ? ahead + cost : cost, now));
+      return Math.max(0, pausedUntil - now, notBefore - now, ...waits, ...free);
     },
     aheadElsewhere: 0,
     asking: 0,
@@ -224,6 +233,11 @@ export function localStarts(options: LocalStartsOptions): Starts {
     },
     get pausedUntil() {
       return pausedUntil;
+    },
+    get isNeeded() {
+      const now = clock.elapsed();
+      const isSlow = pausedUntil > now || notBefore > now || rateAt(terms, rate, now) < FULL_RATE;
+      return isSlow || places.some((one) => one.isUsed(now));
     },
     close: () => wakeUp.cancel(),
   };

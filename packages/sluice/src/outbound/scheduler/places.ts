@@ -24,6 +24,13 @@ export class Places {
     return this.#byKey.get(this.#keyOf(lane))?.wait(this.#units(cost), now) ?? 0;
   }
 
+  /** How long until the last of so many units can start at the soonest. */
+  soonest(lane: string, cost: number, now: number): number {
+    if (this.#isPerCall) return 0;
+    const inFlight = this.#byKey.get(this.#keyOf(lane)) ?? new InFlight(this.#capacity, this.#linger);
+    return inFlight.soonest(cost, now);
+  }
+
   start(lane: string, cost: number): void {
     const key = this.#keyOf(lane);
     let inFlight = this.#byKey.get(key);
@@ -34,6 +41,15 @@ export class Places {
     inFlight.start(this.#units(cost));
   }
 
+  /** A call takes other units than it was started with. After its end nobody knows which units were its own: none come back. */
+  correct(lane: string, units: number, isOver: boolean, now: number): void {
+    if (this.#isPerCall || (isOver && units < 0)) return;
+    this.start(lane, 0);
+    const inFlight = this.#byKey.get(this.#keyOf(lane))!;
+    inFlight.correct(units);
+    if (isOver) inFlight.end(units, now);
+  }
+
   undo(lane: string, cost: number, now: number): void {
     this.#byKey.get(this.#keyOf(lane))?.undo(this.#units(cost));
     this.#tidy(now);
@@ -42,6 +58,11 @@ export class Places {
   end(lane: string, cost: number, now: number): void {
     this.#byKey.get(this.#keyOf(lane))?.end(this.#units(cost), now);
     this.#tidy(now);
+  }
+
+  /** Units of calls are held. */
+  isUsed(now: number): boolean {
+    return [...this.#byKey.values()].some((inFlight) => !inFlight.isIdle(now));
   }
 
   /** Look at the one that was looked at longest ago: tenants that have gone do not stay for ever. */

@@ -1,5 +1,6 @@
 import type { Clock } from "../../limiter/clock.ts";
 import type { QueueTerms } from "../../limiter/shared-queue.ts";
+import type { Awaitable } from "../../limiter/store.ts";
 import type { BreakerFacts } from "../breaker/facts.ts";
 import type { Limit } from "../limits.ts";
 import type { Lanes } from "./lanes.ts";
@@ -10,6 +11,9 @@ export interface Running {
   readonly lane: string;
   readonly cost: number;
   readonly started: Started;
+  /** What it cost, if that has been corrected. */
+  readonly charged?: number;
+  readonly isOver?: boolean;
 }
 
 /**
@@ -56,7 +60,10 @@ export interface Starts {
   readonly rate: number;
   /** Until when nobody may start, on the clock's elapsed time. */
   readonly pausedUntil: number;
-  close(): void;
+  /** It knows something that the store does not: whoever forgets it lets calls start that must not. */
+  readonly isNeeded?: boolean;
+  /** Start nobody any more. Resolves when the store has heard of it, or does not seem to. */
+  close(): Awaitable<void>;
 }
 
 /** What all kinds of starts are made of. */
