@@ -52,7 +52,7 @@ describe("a queue in a file", () => {
         ...(random() < 0.05 && { cut: 0 }),
         ...(random() < 0.2 && { leave: [i - 1] }),
         ...(random() < 0.1 && { note: { rank: i % 7, text: `note ${i}` } }),
-        enter: [{ id: i, lane: `~${i % 3}~x`, cost: 1 + (i % 2), offset: Math.floor(random() * 1000) - 500 }],
+        enter: [{ id: i, lane: `~${i % 3}~x`, cost: 1 + (i % 2), offset: Math.floor((random() - 0.5) * 1_000_000) }],
         waiting: [i, i - 1, i - 2],
       };
       const reply = await seats[owner]!.exchange(request);
@@ -80,6 +80,26 @@ describe("a queue in a file", () => {
     await sit(store, "a").exchange({ enter: tickets(1, 2, 3) });
     expect((await sit(store, "b").exchange({})).length).toBe(1);
     expect((await sit(store, "b", { ...terms, grace: 90_000 }).exchange({})).length).toBe(0);
+  });
+
+  it("keeps all news for whoever reads late, and the bell while one of its queues is open", async () => {
+    const path = newPath();
+    const store = openStore({ path });
+    const [a, other] = [sit(store, "a"), sit(store, "a", { ...terms, name: "other" })];
+    const b = sit(openStore({ path }), "b");
+    const { grants } = await b.exchange({ enter: tickets(1, 2) });
+    await a.exchange({ enter: tickets(3, 4) });
+    await other.exchange({});
+    await other.close();
+    await b.exchange({ unused: grants.slice(0, 1) });
+    await expect.poll(() => a.news.flatMap(idsOf)).toEqual([3]);
+    const database = new DatabaseSync(path);
+    database.exec("UPDATE sluice_seats_1 SET bell = 1 WHERE CAST(owner AS TEXT) = 'a'");
+    await b.exchange({ unused: grants.slice(1), note: { rank: 1, text: "one" } });
+    await b.exchange({ unused: a.news.flatMap(({ grants }) => grants), note: { rank: 2, text: "two" } });
+    await a.exchange({ waiting: [4] });
+    expect(a.news.flatMap(idsOf)).toEqual([3, 4]);
+    database.close();
   });
 
   it.each(["two stores over one file", "two stores over one handle", "one store", "a database in memory"])(
