@@ -18,6 +18,8 @@ export interface Plan {
   readonly graceMs: number;
   /** Calls at once, over all. */
   readonly places?: number;
+  /** A place is lent for so long. */
+  readonly placeMs?: number;
   /** A place is not free for so long after the end. */
   readonly afterEndMs?: number;
   /** Units in a period, of each group. */
@@ -80,7 +82,7 @@ const MS = 1000;
 const STEP = 50 * MS;
 
 function termsOf(plan: Plan): QueueTerms {
-  const { limit, periodMs, graceMs, places, afterEndMs, groupLimit, groupPlaces } = plan;
+  const { limit, periodMs, graceMs, places, placeMs = 3_000, afterEndMs, groupLimit, groupPlaces } = plan;
   const window = (space: string, units: number, per: QueueRule["per"]): QueueRule => ({
     ledger: { space, algorithm: slidingWindow({ limit: units, periodMs: periodMs + graceMs }) },
     per,
@@ -89,7 +91,7 @@ function termsOf(plan: Plan): QueueTerms {
     endsWithWindow: false,
   });
   const held = (space: string, units: number, per: QueueRule["per"]): QueueRule => ({
-    ledger: { space, algorithm: concurrency({ limit: units, leaseMs: 3_000 }) },
+    ledger: { space, algorithm: concurrency({ limit: units, leaseMs: placeMs }) },
     per,
     unit: "call",
     isPlace: true,

@@ -84,6 +84,12 @@ export const scenarios: readonly Scenario[] = [
     sees: ["lost", "stalled"],
   },
   {
+    name: "grants are lost, and their places are not",
+    plan: { ...base, places: 3, placeMs: 60_000, seconds: 20, lost: 0.05 },
+    lives: 100,
+    sees: ["lost"],
+  },
+  {
     name: "places of calls that run for longer than a place is lent",
     plan: { ...base, places: 3, rate: 0.05, burst: 2, lastMs: 9_000, seconds: 80 },
     lives: 60,

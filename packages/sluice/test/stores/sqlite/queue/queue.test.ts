@@ -27,7 +27,8 @@ async function settled(): Promise<void> {
 
 describe("a queue in a file", () => {
   it("does what the definition says, request by request", async () => {
-    const random = seeded(Math.floor(Math.random() * 2 ** 31));
+    const seed = Math.floor(Math.random() * 2 ** 31);
+    const random = seeded(seed);
     const clock = manualClock();
     const store = openStore({ path: newPath(), clock });
     const all = termsWith([windowRule(5, 1000), { ...placeRule, per: "group" }], { pace: [[500_000, 50_000]] });
@@ -56,10 +57,13 @@ describe("a queue in a file", () => {
         waiting: [i, i - 1, i - 2],
       };
       const reply = await seats[owner]!.exchange(request);
-      expect(reply).toEqual(model.exchange(owner, request));
+      expect(reply, `seed ${seed}`).toEqual(model.exchange(owner, request));
       await settled();
       for (const [name, { news }] of Object.entries(seats))
-        expect(news.flatMap(({ grants }) => grants)).toEqual(told[name]);
+        expect(
+          news.flatMap(({ grants }) => grants),
+          `seed ${seed}`,
+        ).toEqual(told[name]);
       running.push(...reply.grants);
       await clock.advance(random() * 300);
     }
