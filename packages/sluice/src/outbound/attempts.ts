@@ -1,17 +1,18 @@
 import { type AttemptHost, MadeAttempt } from "./attempt.ts";
+import { type BetweenAttempts, betweenAttempts } from "./between-attempts.ts";
+import type { BreakerChange } from "./breaker/options.ts";
 import { type Verdict, verdictOf } from "./breaker/verdict.ts";
 import { Call } from "./call.ts";
 import { OutboundError } from "./errors.ts";
 import type { OutboundEvent } from "./events.ts";
-import { createHearing, type Heard, type HeardCall } from "./feedback/hearing.ts";
+import type { Heard, HeardCall } from "./feedback/hearing.ts";
 import { responseOf } from "./feedback/response-of.ts";
 import type { ResponseHead } from "./feedback/statement.ts";
 import { inTime } from "./in-time.ts";
 import { classify, type Outcome } from "./retry/classify.ts";
 import { mayRepeat } from "./retry/may-repeat.ts";
 import { planRetry } from "./retry/plan.ts";
-import { createRetryBudget } from "./retry/retry-budget.ts";
-import type { Started } from "./scheduler/queued-call.ts";
+import type { QueuedCall, Started } from "./scheduler/queued-call.ts";
 import type { SharedUpstream } from "./shared-upstream.ts";
 import type { UpstreamSettings } from "./upstream-options.ts";
 
@@ -24,12 +25,9 @@ export class Attempts implements AttemptHost {
   readonly #settings: UpstreamSettings;
   readonly #shared: SharedUpstream;
   readonly #announce: ((event: OutboundEvent) => void) | undefined;
-  readonly #hearing;
-  readonly #budget;
   readonly #closing = new AbortController();
   readonly closing = this.#closing.signal;
-  /** Calls that wait for their next attempt: what ends their waiting. */
-  readonly #pauses = new Set<(error: unknown) => void>();
+  readonly #between: BetweenAttempts;
   /** Calls that have come and not ended: they wait, run, or wait for another attempt. */
   #open = 0;
   #onIdle: (() => void) | undefined;
@@ -42,8 +40,7 @@ export class Attempts implements AttemptHost {
     this.#settings = settings;
     this.#shared = shared;
     this.#announce = announce;
-    this.#hearing = createHearing(shared.line, settings.limits);
-    this.#budget = settings.budget === false ? undefined : createRetryBudget(settings.budget);
+    this.#between = betweenAttempts(shared.line);
   }
 
   /** A call has come. */
@@ -80,26 +77,27 @@ export class Attempts implements AttemptHost {
 
   /** A call that has its units starts now. */
   attempt<T>(call: Call<T>, started: Started, now = this.#shared.line.clock.elapsed()): Promise<T> {
-    const { breaker, line } = this.#shared;
+    const { breaker, hearing, line } = this.#shared;
     const admission = breaker?.admit(now / 1000);
     if (admission?.pass === false) {
       line.starts.unused({ lane: call.lane, cost: call.cost, started });
-      const error = line.error("breaker-open", { retryAfterMs: Math.ceil(admission.retryAfterMs) });
-      if (this.#waitsForBreaker) return this.#again(call, admission.retryAfterMs, { error });
-      this.refused(error);
-      return Promise.reject(error);
+      return this.#heldBack(call, admission.retryAfterMs, now);
     }
     call.made++;
     this.counts.started++;
-    if (call.made === 1) this.#budget?.started(now / 1000);
-    else this.counts.retried++;
+    if (call.made === 1) this.#shared.budget?.started(now / 1000);
+    else {
+      this.counts.retried++;
+      discard(call.otherwise);
+      call.otherwise = undefined;
+    }
     line.running++;
     if (this.#announce !== undefined) {
       const waitedMs = (now - call.arrivedAt) / 1000;
       this.#announce({ upstream: this.#settings.name, type: "started", attempt: call.made, waitedMs });
     }
     const timeout = this.#settings.timeoutMs === Infinity ? undefined : new AbortController();
-    const sequence = this.#hearing.sent(call.cost);
+    const sequence = hearing.sent(call.cost);
     return this.#make(new MadeAttempt(this, call, started, now, admission, sequence, timeout));
   }
 
@@ -116,9 +114,21 @@ export class Attempts implements AttemptHost {
   abort(): void {
     const { line } = this.#shared;
     const error = line.error("closed");
-    line.refuse((call) => call instanceof Call && call.attempts === this, "closed");
+    line.refuse((call) => this.#isOwn(call), "closed");
     this.#closing.abort(error);
-    for (const stop of [...this.#pauses]) stop(error);
+    this.#between.stop(error);
+  }
+
+  /** The breaker opened, or lets calls pass again. */
+  breakerChanged({ to, openForMs }: BreakerChange): void {
+    if (to !== "open") this.#between.letOn();
+    else if (!this.#waitsForBreaker) {
+      this.#shared.line.refuse((call) => this.#isOwn(call), "breaker-open", Math.ceil(openForMs));
+    }
+  }
+
+  #isOwn(call: QueuedCall): boolean {
+    return call instanceof Call && call.attempts === this;
   }
 
   #left(): void {
@@ -129,6 +139,18 @@ export class Attempts implements AttemptHost {
   get #waitsForBreaker(): boolean {
     const { breaker } = this.#settings;
     return breaker !== false && breaker.whenOpen === "wait";
+  }
+
+  /** The breaker does not let a call pass: it waits if it wants to and there is time, else that is its end. */
+  #heldBack<T>(call: Call<T>, retryAfterMs: number, now: number): Promise<T> {
+    if (this.#waitsForBreaker && now + retryAfterMs * 1000 <= call.deadline) {
+      return this.#between.wait(call, retryAfterMs, true);
+    }
+    const error = this.#shared.line.error("breaker-open", { retryAfterMs: Math.ceil(retryAfterMs) });
+    return new Promise((resolve) => {
+      call.settle = resolve;
+      call.refuse(error);
+    });
   }
 
   #make<T>(made: MadeAttempt<T>): Promise<T> {
@@ -171,10 +193,10 @@ export class Attempts implements AttemptHost {
 
   /** An attempt has ended. What its response says has been heard before the next call starts. Returns the time. */
   #over<T>(made: MadeAttempt<T>, verdict: Verdict): number {
-    const { line, breaker } = this.#shared;
+    const { line, breaker, hearing } = this.#shared;
     const now = line.clock.elapsed();
     made.end();
-    if (made.heard === undefined) this.#hearing.lost(made.sequence);
+    if (made.heard === undefined) hearing.lost(made.sequence);
     if (made.admission !== undefined) {
       breaker!.settle(made.admission, verdict, (now - made.startedAt) / 1000, now / 1000);
     }
@@ -199,7 +221,7 @@ export class Attempts implements AttemptHost {
           deadlineMs: call.deadline === Infinity ? undefined : call.deadline / 1000,
           nowMs: now / 1000,
           // What the upstream asked to be repeated later is no burden to it.
-          budget: made.heard?.retryAfterMs === undefined ? this.#budget : undefined,
+          budget: made.heard?.retryAfterMs === undefined ? this.#shared.budget : undefined,
           backoff,
         });
     if (this.#announce !== undefined) {
@@ -214,45 +236,16 @@ export class Attempts implements AttemptHost {
     }
     if (plan !== undefined && "delayMs" in plan) {
       this.#announce?.({ upstream: name, type: "retry", attempt: call.made, delayMs: plan.delayMs });
-      return this.#again(call, plan.delayMs, end);
+      call.otherwise = end;
+      return this.#between.wait(call, plan.delayMs);
     }
     this.#left();
     if ("error" in end) throw end.error;
     return end.value;
   }
 
-  /** Stand in line once more, after a while. What came of the last attempt is what the caller gets if that cannot be. */
-  #again<T>(call: Call<T>, delayMs: number, otherwise: End<T>): Promise<T> {
-    const { line } = this.#shared;
-    call.isAgain = true;
-    call.otherwise = otherwise;
-    return new Promise<T>((resolve) => {
-      call.settle = resolve;
-      const stop = (error: unknown): void => {
-        leave();
-        call.refuse(error);
-      };
-      const aborted = () => stop(line.error("cancelled", { cause: call.signal!.reason }));
-      const cancel = line.clock.after(delayMs, () => {
-        leave();
-        try {
-          line.enter(call, Infinity);
-        } catch (error) {
-          call.refuse(error);
-        }
-      });
-      const leave = () => {
-        cancel();
-        this.#pauses.delete(stop);
-        call.signal?.removeEventListener("abort", aborted);
-      };
-      this.#pauses.add(stop);
-      call.signal?.addEventListener("abort", aborted, { once: true });
-    });
-  }
-
   hear(made: HeardCall, response: ResponseHead): Heard {
-    const heard = this.#hearing.heard(response, made);
+    const heard = this.#shared.hearing.heard(response, made);
     if (this.#announce === undefined) return heard;
     const { name: upstream } = this.#settings;
     const { isThrottled, pausedForMs, elsewhere } = heard;
@@ -268,6 +261,12 @@ export class Attempts implements AttemptHost {
     made.charged = cost;
     if (units !== 0) this.#shared.line.starts.correct(made, units);
   }
+}
+
+/** Of a response that nobody will get, nobody will read the body: as long as it is there, it holds a connection. */
+function discard(end: End<unknown> | undefined): void {
+  const value = end !== undefined && "value" in end ? end.value : undefined;
+  if (value instanceof Response && !value.bodyUsed) value.body?.cancel().catch(() => {});
 }
 
 const OK: Outcome = { status: 200 };

@@ -1,4 +1,5 @@
 import type { Clock } from "../limiter/clock.ts";
+import { alarm } from "./scheduler/alarm.ts";
 
 export interface InTimeOptions {
   readonly clock: Clock;
@@ -12,11 +13,12 @@ export interface InTimeOptions {
 /** What has not ended after the time is told to, and has failed whether it heeds that or not. */
 export function inTime<T>(outcome: PromiseLike<T>, { clock, name, timeoutMs, timeout }: InTimeOptions): Promise<T> {
   return new Promise((resolve, reject) => {
-    const cancel = clock.after(timeoutMs, () => {
+    const over = alarm(clock, () => {
       const error = new DOMException(`An attempt to call "${name}" took longer than ${timeoutMs} ms.`, "TimeoutError");
       reject(error);
       timeout.abort(error);
     });
-    outcome.then(resolve, reject).then(cancel);
+    over.set(clock.elapsed() + Math.ceil(timeoutMs * 1000));
+    outcome.then(resolve, reject).then(over.cancel);
   });
 }

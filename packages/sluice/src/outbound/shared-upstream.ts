@@ -2,6 +2,9 @@ import { systemClock } from "../limiter/clock.ts";
 import { isSync, type Store } from "../limiter/store.ts";
 import { type Breaker, createBreaker } from "./breaker/breaker.ts";
 import type { BreakerChange } from "./breaker/options.ts";
+import { type Coalescer, createCoalescer } from "./coalesce/coalescer.ts";
+import { createHearing, type Hearing } from "./feedback/hearing.ts";
+import { createRetryBudget, type RetryBudget } from "./retry/retry-budget.ts";
 import { Line } from "./scheduler/line.ts";
 import { localStarts } from "./scheduler/local-starts.ts";
 import { remoteStarts } from "./scheduler/remote-starts.ts";
@@ -11,17 +14,27 @@ import type { UpstreamSettings } from "./upstream-options.ts";
 export interface SharedUpstream {
   readonly line: Line;
   readonly breaker: Breaker | undefined;
+  readonly hearing: Hearing;
+  /** Undefined: any number of retries. */
+  readonly budget: RetryBudget | undefined;
+  readonly coalescer: Coalescer;
   /** The breaker may be other than closed. */
   readonly isTroubled: boolean;
   /** Is told of changes of the breaker, until what is returned is called. */
   onBreaker(listener: (change: BreakerChange) => void): () => void;
-  /** One user less; with the last one it is over. */
-  leave(): void;
+  /** One user less; with the last one it is over. Resolves when others know. */
+  leave(): Promise<void>;
 }
 
 interface Entry extends SharedUpstream {
   users: number;
 }
+
+/**
+ * What is known of so many upstreams is kept when nobody uses them: a server that is made anew for each request makes
+ * them anew as well. Those of which calls that run and pauses are known are kept in any case.
+ */
+const KEPT = 100;
 
 const byStore = new WeakMap<Store, Map<string, Entry>>();
 
@@ -35,11 +48,24 @@ export function sharedUpstream(store: Store, settings: UpstreamSettings): Shared
   const key = fingerprintOf(settings);
   let entry = entries.get(key);
   if (entry === undefined) {
-    entry = create(store, settings, () => entries.delete(key));
-    entries.set(key, entry);
+    entry = create(store, settings, () => forget(entries, key));
   }
+  entries.delete(key);
+  entries.set(key, entry);
   entry.users++;
   return entry;
+}
+
+/** Nobody uses this one any more. */
+function forget(entries: Map<string, Entry>, key: string): void {
+  if (!entries.get(key)!.line.starts.isAlone) {
+    entries.delete(key);
+    return;
+  }
+  const unused = [...entries].filter(([, { users }]) => users === 0);
+  for (const [old, { line }] of unused.slice(0, Math.max(0, unused.length - KEPT))) {
+    if (!line.starts.isNeeded) entries.delete(old);
+  }
 }
 
 function create(store: Store, settings: UpstreamSettings, over: () => void): Entry {
@@ -71,9 +97,13 @@ function create(store: Store, settings: UpstreamSettings, over: () => void): Ent
       if (breaker?.adopt(facts, nowMs())) line.starts.tell(breaker.facts(nowMs()));
     },
   });
+  const coalescer = createCoalescer({ clock });
   const entry: Entry = {
     line,
     breaker,
+    hearing: createHearing(line, limits),
+    budget: settings.budget === false ? undefined : createRetryBudget(settings.budget),
+    coalescer,
     get isTroubled() {
       return isTroubled;
     },
@@ -82,18 +112,19 @@ function create(store: Store, settings: UpstreamSettings, over: () => void): Ent
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    leave() {
+    async leave() {
       entry.users--;
       if (entry.users > 0) return;
+      coalescer.clear();
       over();
-      line.starts.close();
+      await line.starts.close();
     },
   };
   return entry;
 }
 
 /** Two upstreams with the same one are the same upstream. */
-function fingerprintOf({ name, limits, concurrency, pace, timeoutMs, breaker }: UpstreamSettings): string {
+function fingerprintOf({ name, limits, concurrency, pace, timeoutMs, breaker, budget }: UpstreamSettings): string {
   const terms = limits.map(({ name: limit, per, anchor, quota }) => [limit, per, anchor, quota.text]);
-  return JSON.stringify([name, terms, concurrency, pace, String(timeoutMs), breaker]);
+  return JSON.stringify([name, terms, concurrency, pace, String(timeoutMs), breaker, budget]);
 }

@@ -5,7 +5,8 @@ import { Attempts } from "./attempts.ts";
 import type { BreakerState } from "./breaker/breaker.ts";
 import { type Attempt, Call } from "./call.ts";
 import { coalesceKey } from "./coalesce/coalesce-key.ts";
-import { type Coalescer, type CoalescerStats, createCoalescer } from "./coalesce/coalescer.ts";
+import type { CoalescerStats } from "./coalesce/coalescer.ts";
+import { OutboundError } from "./errors.ts";
 import type { OutboundEvent } from "./events.ts";
 import { type FetchInput, fetchCall } from "./fetch-call.ts";
 import { laneOf } from "./lane-of.ts";
@@ -76,13 +77,14 @@ export function createUpstream(
   announce: ((event: OutboundEvent) => void) | undefined,
 ): Upstream {
   const { name, maxQueue } = settings;
-  const { line } = shared;
+  const { line, coalescer } = shared;
   const { clock } = line;
   const attempts = new Attempts(settings, shared, announce);
   const commonLane = laneOf(undefined, undefined);
-  const stopListening =
-    announce && shared.onBreaker((change) => announce({ upstream: name, type: "breaker", ...change }));
-  let coalescer: Coalescer | undefined;
+  const stopListening = shared.onBreaker((change) => {
+    announce?.({ upstream: name, type: "breaker", ...change });
+    attempts.breakerChanged(change);
+  });
   let isClosed = false;
 
   type Make<T> = (attempt: Attempt) => T | PromiseLike<T>;
@@ -110,6 +112,7 @@ export function createUpstream(
     }
     wholeNumber("cost", cost, 0);
     milliseconds("maxWaitMs", maxWaitMs, 0);
+    if (options.attempts !== undefined) wholeNumber("attempts", options.attempts, 1);
     const lane = tenant === undefined && endpoint === undefined ? commonLane : laneOf(tenant, endpoint);
     const call = new Call<T>(attempts, make, options, lane, cost, rankOf(priority), now, now + maxWaitMs * 1000);
     call.repeatable = repeatable;
@@ -146,7 +149,6 @@ export function createUpstream(
     const { key, tenant, signal, coalesceMs = settings.coalesceMs } = options;
     if (key === undefined) return begin(make, options, repeatable);
     try {
-      coalescer ??= createCoalescer({ clock });
       const whole = coalesceKey({ upstream: name, tenant, key });
       return coalescer
         .run<T>(whole, { ttlMs: coalesceMs, signal }, (together) =>
@@ -154,6 +156,10 @@ export function createUpstream(
         )
         .catch((error: unknown) => {
           if (signal?.aborted && error === signal.reason) throw line.error("cancelled", { cause: error });
+          // Another user of this upstream had made the call for both, and has closed it.
+          if (!isClosed && error instanceof OutboundError && error.reason === "closed") {
+            return run(make, options, repeatable);
+          }
           throw error;
         });
     } catch (error) {
@@ -168,7 +174,9 @@ export function createUpstream(
     fetch(input, init, options = NO_OPTIONS) {
       try {
         const { make, repeatable, signal } = fetchCall(options.fetch ?? settings.fetch, input, init);
-        return run(make, signal === undefined ? options : { signal, ...options }, repeatable);
+        if (signal === undefined) return run(make, options, repeatable);
+        const both = options.signal === undefined ? signal : AbortSignal.any([signal, options.signal]);
+        return run(make, { ...options, signal: both }, repeatable);
       } catch (error) {
         return Promise.reject(error);
       }
@@ -184,7 +192,7 @@ export function createUpstream(
         rate: starts.rate,
         startsInMs: Math.ceil(starts.soonest(commonLane, 1, line.waiting + starts.aheadElsewhere) / 1000),
         ...(shared.breaker && { breaker: shared.breaker.state(now / 1000) }),
-        coalesced: coalescer?.stats() ?? { running: 0, kept: 0, bytes: 0, started: 0, joined: 0, hits: 0 },
+        coalesced: coalescer.stats(),
       };
     },
     async close({ drainMs = 0 } = {}) {
@@ -193,9 +201,8 @@ export function createUpstream(
       isClosed = true;
       if (drainMs > 0) await attempts.drained(drainMs);
       attempts.abort();
-      coalescer?.clear();
-      stopListening?.();
-      shared.leave();
+      stopListening();
+      await shared.leave();
     },
   };
 }

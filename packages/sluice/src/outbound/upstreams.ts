@@ -27,6 +27,9 @@ export type Upstreams<Name extends string = string> = { readonly [N in Name]: Up
   close(options?: CloseOptions): Promise<void>;
 };
 
+/** Any upstreams, whatever their names. */
+export type AnyUpstreams = Pick<Upstreams<never>, "close">;
+
 /** An upstream cannot have these names: they mean something already. */
 const TAKEN = ["close", "then", "toJSON", "constructor"];
 
@@ -65,7 +68,7 @@ export function createUpstreams<const C extends UpstreamsConfig>(
   };
   return new Proxy(found, {
     get(target, name) {
-      if (typeof name !== "string" || Object.hasOwn(target, name) || TAKEN.includes(name)) {
+      if (typeof name !== "string" || name in target || TAKEN.includes(name)) {
         return Reflect.get(target, name) as unknown;
       }
       const known = names.length === 0 ? "none" : names.map((one) => `"${one}"`).join(", ");
