@@ -1,6 +1,7 @@
 import type { Clock } from "../../limiter/clock.ts";
 import { guarded } from "../../limiter/reply.ts";
 import type { QueueReply, QueueRequest, SharedQueue } from "../../limiter/shared-queue.ts";
+import { alarm } from "./alarm.ts";
 import type { Outbox } from "./outbox.ts";
 
 export interface ConversationOptions {
@@ -10,8 +11,7 @@ export interface ConversationOptions {
   /** Who waits and who runs: said now and then, so that nobody is forgotten. */
   present(): Pick<QueueRequest, "waiting" | "running">;
   replied(reply: QueueReply, sentAt: number): void;
-  /** @param againAfter how long to wait before it is asked again, in microseconds */
-  broken(error: unknown, againAfter: number): void;
+  broken(error: unknown): void;
 }
 
 /** Talks with a shared queue: one request at a time, with everything that has gathered until then. */
@@ -20,6 +20,8 @@ export interface Conversation {
   flush(): void;
   /** Ask, and say who is there. */
   beat(): void;
+  /** After a failure, ask again in time. Only if somebody waits for it, that keeps the process alive. */
+  again(isAwaited: boolean): void;
   /** Say what is left to say, and no more. Resolves when that has been heard, or cannot be. */
   close(): Promise<void>;
 }
@@ -34,7 +36,10 @@ export function conversation({ clock, queue, outbox, present, replied, broken }:
   let isWanted = false;
   let isBeating = false;
   let goodbye: (() => void) | undefined;
-  let again = ASK_AGAIN;
+  let pause = ASK_AGAIN;
+  let againAt = -Infinity;
+  let cancelQuiet = () => {};
+  const awaited = alarm(clock, flush);
 
   function flush(): void {
     isWanted = true;
@@ -57,7 +62,9 @@ export function conversation({ clock, queue, outbox, present, replied, broken }:
       async () => {
         const reply = await queue.exchange({ ...request, ...presence });
         isAsking = false;
-        again = ASK_AGAIN;
+        pause = ASK_AGAIN;
+        awaited.cancel();
+        cancelQuiet();
         replied(reply, sentAt);
         if (goodbye !== undefined) part();
         else if (isWanted) flush();
@@ -69,8 +76,9 @@ export function conversation({ clock, queue, outbox, present, replied, broken }:
           part();
           return;
         }
-        broken(error, again);
-        again = Math.min(ASK_AGAIN_AT_MOST, again * 2);
+        againAt = clock.elapsed() + pause;
+        pause = Math.min(ASK_AGAIN_AT_MOST, pause * 2);
+        broken(error);
       },
     );
   }
@@ -96,9 +104,20 @@ export function conversation({ clock, queue, outbox, present, replied, broken }:
       isBeating = true;
       flush();
     },
+    again(isAwaited) {
+      cancelQuiet();
+      if (isAwaited) {
+        awaited.set(againAt);
+        return;
+      }
+      awaited.cancel();
+      if (!outbox.isEmpty) cancelQuiet = clock.after(Math.max(0, againAt - clock.elapsed()) / 1000, flush, true);
+    },
     close: () =>
       new Promise((resolve) => {
         goodbye = resolve;
+        awaited.cancel();
+        cancelQuiet();
         // What is under way is heard first: it may bring grants, and stand in line for somebody who has left.
         if (!isAsking) part();
       }),

@@ -47,7 +47,8 @@ export class Line {
       lanes: this.#lanes,
       heard,
       fail: (call, reason, cause) => {
-        this.leave(call, this.error(reason, { cause }));
+        if (reason === "deadline") this.#leaveLate([call]);
+        else this.leave(call, this.error(reason, { cause }));
       },
     });
   }
@@ -102,12 +103,32 @@ export class Line {
 
   /** A call waits no more; its caller has left. */
   leave(call: QueuedCall, error: unknown): void {
-    if (!call.isWaiting) return;
-    if (call.ticket === 0) this.#lanes.remove(call);
-    call.isWaiting = false;
-    this.#forget(call);
-    this.starts.left(call);
-    call.refuse(error);
+    this.#leaveAll([call], () => error);
+  }
+
+  /** Before others may start in their places, all of them have left. */
+  #leaveAll(calls: Iterable<QueuedCall>, errorOf: (call: QueuedCall) => unknown): void {
+    const leaving = [...calls].filter(({ isWaiting }) => isWaiting);
+    const errors = leaving.map(errorOf);
+    for (const call of leaving) {
+      if (call.ticket === 0) this.#lanes.remove(call);
+      call.isWaiting = false;
+      this.#forget(call);
+    }
+    leaving.forEach((call, i) => {
+      this.starts.left(call);
+      call.refuse(errors[i]);
+    });
+  }
+
+  /** They have waited as long as they could. */
+  #leaveLate(calls: readonly QueuedCall[]): void {
+    const { trouble } = this.starts;
+    this.#leaveAll(calls, (call) => {
+      if (trouble !== undefined) return this.error("store", { cause: trouble });
+      const { position, startsInMs } = this.standing(call);
+      return this.error("deadline", { position, retryAfterMs: Math.max(1, startsInMs) });
+    });
   }
 
   /** It has been taken out of the line, and starts. */
@@ -123,11 +144,9 @@ export class Line {
   pause(forUs: number): void {
     this.starts.pause(forUs);
     const until = this.starts.pausedUntil;
-    for (const call of [...this.#lanes, ...this.starts.asked()]) {
-      if (call.deadline >= until) continue;
-      const retryAfterMs = Math.max(1, Math.ceil((until - this.clock.elapsed()) / 1000));
-      this.leave(call, this.error("deadline", { position: 0, retryAfterMs }));
-    }
+    const retryAfterMs = Math.max(1, Math.ceil((until - this.clock.elapsed()) / 1000));
+    const impatient = this.#all().filter(({ deadline }) => deadline < until);
+    this.#leaveAll(impatient, () => this.error("deadline", { position: 0, retryAfterMs }));
     this.starts.pump();
   }
 
@@ -152,9 +171,12 @@ export class Line {
 
   /** Refuse those who wait and are meant. */
   refuse(isMeant: (call: QueuedCall) => boolean, reason: OutboundReason, retryAfterMs?: number): void {
-    for (const call of [...this.#lanes, ...this.starts.asked()]) {
-      if (isMeant(call)) this.leave(call, this.error(reason, retryAfterMs === undefined ? {} : { retryAfterMs }));
-    }
+    const options = retryAfterMs === undefined ? {} : { retryAfterMs };
+    this.#leaveAll(this.#all().filter(isMeant), () => this.error(reason, options));
+  }
+
+  #all(): QueuedCall[] {
+    return [...this.#lanes, ...this.starts.asked()];
   }
 
   error(
@@ -181,7 +203,7 @@ export class Line {
       // One listener for all calls of a signal: to remove one of many takes long.
       const leave = () => {
         this.#bySignal.delete(signal);
-        for (const one of calls) this.leave(one, this.error("cancelled", { cause: signal.reason }));
+        this.#leaveAll(calls, () => this.error("cancelled", { cause: signal.reason }));
       };
       watched = { calls, leave };
       this.#bySignal.set(signal, watched);
@@ -211,19 +233,16 @@ export class Line {
   }
 
   #expire(): void {
+    // Whoever can start at the very moment of his deadline does.
+    if (this.starts.take !== undefined) this.starts.pump();
     const now = this.clock.elapsed();
+    const late: QueuedCall[] = [];
     for (let call = this.#deadlines.first(); call !== undefined; call = this.#deadlines.first()) {
       if (call.isWaiting && call.deadline > now) break;
       this.#deadlines.shift();
-      if (!call.isWaiting) continue;
-      const { position, startsInMs } = this.standing(call);
-      const { trouble } = this.starts;
-      const details = { position, retryAfterMs: Math.max(1, startsInMs) };
-      this.leave(
-        call,
-        trouble === undefined ? this.error("deadline", details) : this.error("store", { cause: trouble }),
-      );
+      late.push(call);
     }
+    this.#leaveLate(late);
     this.#tidy();
   }
 }

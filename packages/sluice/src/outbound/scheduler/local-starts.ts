@@ -33,10 +33,11 @@ const NOTHING: readonly number[] = [];
 const NEVER = -Infinity;
 /** Timers ring so late and not later, unless the process is busy. In microseconds. */
 const LATE = 5_000;
+const SAME = 20;
 
 /** Starts calls of one process, over a store that decides at once: units are taken at the very moment of the start. */
 export function localStarts(options: LocalStartsOptions): Starts {
-  const { name, limits, concurrency, pace, timeoutMs, clock, store, lanes } = options;
+  const { name, limits, concurrency, pace, timeoutMs, clock, store, lanes, fail } = options;
   const windows: readonly Window[] = limits
     .filter((limit) => !remembersEnds(limit))
     .map((limit) => {
@@ -60,7 +61,11 @@ export function localStarts(options: LocalStartsOptions): Starts {
   let pausedUntil = NEVER;
   let notBefore = NEVER;
   let lastId = 0;
-  const wakeUp = alarm(clock, () => pump());
+  let restsUntil = NEVER;
+  const wakeUp = alarm(clock, () => {
+    restsUntil = NEVER;
+    pump();
+  });
   const turn = turns();
 
   function demandsOf(lane: string, cost: number): Demand[] {
@@ -132,6 +137,11 @@ export function localStarts(options: LocalStartsOptions): Starts {
         turn.goOn(pump);
         return;
       }
+      // Timers that are late make no call late, but a process that stood still does.
+      if (call.deadline < now - LATE) {
+        fail(call, "deadline");
+        return;
+      }
       const outcome = take(call.lane, call.cost);
       if ("receipts" in outcome) {
         lanes.serve(call);
@@ -147,6 +157,9 @@ export function localStarts(options: LocalStartsOptions): Starts {
   }
 
   function rest(until: number): void {
+    // The clock goes on between two readings: the same moment is found a little sooner or later.
+    if (Math.abs(until - restsUntil) <= SAME) return;
+    restsUntil = until;
     if (until === Infinity) wakeUp.cancel();
     else wakeUp.set(until);
   }
@@ -184,7 +197,7 @@ export function localStarts(options: LocalStartsOptions): Starts {
     },
     pump,
     left: () => {
-      if (lanes.size === 0) wakeUp.cancel();
+      if (lanes.size === 0) rest(Infinity);
       else pump();
     },
     unused(call) {

@@ -11,7 +11,7 @@ export interface PlaceRenewal {
   remove(id: number): void;
   /** Those that hold places. */
   holders(): readonly Holder[];
-  close(): void;
+  readonly isBusy: boolean;
 }
 
 /** @param renew is given all calls that run, now and then; it does not keep a process alive */
@@ -39,11 +39,13 @@ export function placeRenewal(clock: Clock, renew: (running: readonly Running[]) 
     },
     remove(id) {
       running.delete(id);
+      if (running.size > 0) return;
+      cancel?.();
+      cancel = undefined;
     },
     holders: () => [...running.values()].map(({ lane, cost, started }) => ({ id: started.id, lane, cost })),
-    close() {
-      running.clear();
-      cancel?.();
+    get isBusy() {
+      return running.size > 0;
     },
   };
 }

@@ -3,15 +3,16 @@ import type { Store } from "../../limiter/store.ts";
 import { notedFacts, noteOf } from "../breaker/note.ts";
 import { alarm } from "./alarm.ts";
 import { conversation } from "./conversation.ts";
+import { heartbeat } from "./heartbeat.ts";
 import { Outbox } from "./outbox.ts";
 import { type PlaceRenewal, placeRenewal, RENEWAL_MS } from "./place-renewal.ts";
 import type { QueuedCall } from "./queued-call.ts";
-import { Recent } from "./recent.ts";
 import { soonestOf } from "./soonest.ts";
 import type { Running, Starts, StartsOptions, UpstreamLimits } from "./starts.ts";
 import { StoreTime } from "./store-time.ts";
 import { ticketId } from "./ticket-id.ts";
-import { usedElsewhere } from "./used-elsewhere.ts";
+import { Tickets } from "./tickets.ts";
+import { leftOf, usedElsewhere } from "./used-elsewhere.ts";
 
 export interface QueueStartsOptions extends StartsOptions, UpstreamLimits {
   readonly terms: QueueTerms;
@@ -24,6 +25,8 @@ export interface QueueStartsOptions extends StartsOptions, UpstreamLimits {
 const TICKETS = 64;
 /** Urgent ones do not wait for that. */
 const URGENT_TICKETS = 256;
+/** Whoever closes waits no longer than this for the store to hear of it. In milliseconds. */
+const GOODBYE_MS = 1_000;
 
 /**
  * Starts calls that stand in one line with those of all other processes, which the store keeps. Nobody polls: grants
@@ -32,29 +35,29 @@ const URGENT_TICKETS = 256;
 export function queueStarts(options: QueueStartsOptions): Starts {
   const { terms, limits, store, lanes, clock, heard, fail } = options;
   const hasPlaces = terms.rules.some(({ isPlace }) => isPlace);
-  const tickets = new Map<number, QueuedCall>();
-  /** Calls that started or left: news of them may come late, or twice. */
-  const settled = new Recent();
+  const tickets = new Tickets();
   const outbox = new Outbox();
   const time = new StoreTime();
   const elsewhere = usedElsewhere(terms, clock);
   const wakeUp = alarm(clock, () => flush());
-  const heartbeat = alarm(clock, () => beat());
+  // Not only when there is nothing else to say, or a lost grant would not be found.
+  const presence = heartbeat(clock, RENEWAL_MS, () => beat());
   const renewal = placeRenewal(clock, () => beat());
   const meanwhile = options.meanwhile(() => trouble !== undefined, renewal);
   const queue: SharedQueue = store.queue!(terms, {
     owner: `${ticketId().toString(36)}-${ticketId().toString(36)}`,
     inform: (news) => hear(news, undefined),
   });
-  const { flush, beat, close } = conversation({
+  const { flush, beat, again, close } = conversation({
     clock,
     queue,
     outbox,
-    present: () => ({ waiting: [...tickets.keys()], running: renewal.holders() }),
+    present: () => ({ waiting: tickets.ids(), running: renewal.holders() }),
     replied,
     broken,
   });
   let trouble: unknown;
+  let closed: (() => void) | undefined;
   let length = 0;
   let ahead = 0;
   let nextAt = -Infinity;
@@ -67,12 +70,14 @@ export function queueStarts(options: QueueStartsOptions): Starts {
       trouble = undefined;
       if (hasPlaces) beat();
     }
+    closed?.();
     time.sample(reply.now, sentAt);
     ({ length, ahead, rate } = reply);
     nextAt = reply.nextAfter === undefined ? -Infinity : now + reply.nextAfter;
     if (reply.wakeAfter === undefined) wakeUp.cancel();
     for (const id of reply.never) {
-      const call = withdraw(id);
+      const call = tickets.get(id);
+      tickets.delete(id);
       if (call !== undefined) fail(call, "quota");
     }
     for (const id of reply.missing) {
@@ -83,18 +88,19 @@ export function queueStarts(options: QueueStartsOptions): Starts {
     }
     hear(reply, sentAt);
     pump();
-    if (tickets.size === 0) heartbeat.cancel();
-    else heartbeat.set(now + RENEWAL_MS * 1000);
+    presence.need(tickets.size > 0);
   }
 
   /** @param sentAt when it was asked for, if it was */
   function hear({ now: storeNow, grants, wakeAfter, note }: QueueNews, sentAt: number | undefined): void {
     const now = clock.elapsed();
+    time.heard(storeNow, now);
     const facts = note && notedFacts(note, storeNow);
     if (facts !== undefined) heard(facts);
     for (const grant of grants) {
-      const age = sentAt === undefined ? time.age(grant.at, now) : now - sentAt;
-      granted(grant, age);
+      // The time of each, because the calls before it may have taken some to start.
+      const startsAt = clock.elapsed();
+      granted(grant, sentAt === undefined ? time.age(grant.at, startsAt) : startsAt - sentAt);
     }
     if (wakeAfter !== undefined && tickets.size > 0) wakeUp.set(now + wakeAfter);
     if (grants.length > 0) pump();
@@ -103,32 +109,23 @@ export function queueStarts(options: QueueStartsOptions): Starts {
   function granted(grant: Grant, age: number): void {
     const { id, lane, cost, receipts } = grant;
     const call = tickets.get(id);
-    if (call === undefined || age > grant.usable || age < -terms.grace) {
+    const isLate = age > grant.usable || age < -terms.grace || pausedUntil > clock.elapsed();
+    if (call === undefined || isLate) {
       // Whoever has started does not start again; what nobody starts, or starts too late, goes back.
-      if (settled.has(id)) return;
-      settled.add(id);
+      if (!tickets.settle(id)) return;
       outbox.unused({ id, lane, cost, receipts });
       if (call !== undefined) comeAgain(id);
       flush();
       return;
     }
-    withdraw(id);
+    tickets.settle(id);
+    tickets.delete(id);
     call.isWaiting = false;
-    const left = terms.rules.map(({ ledger }) =>
-      ledger.algorithm.capacity === grant.limit ? grant.remaining : Number.NaN,
-    );
-    const started = { id, receipts, left };
+    call.ticket = 0;
+    const started = { id, receipts, left: leftOf(terms, grant) };
+    elsewhere.granted(started.left);
     if (hasPlaces) renewal.add({ lane, cost, started });
     call.start(started);
-  }
-
-  /** A ticket counts no more: its call starts, leaves or takes another. */
-  function withdraw(id: number): QueuedCall | undefined {
-    const call = tickets.get(id);
-    if (call === undefined) return undefined;
-    tickets.delete(id);
-    settled.add(id);
-    return call;
   }
 
   /** A call whose ticket was lost, or granted too late, takes another, and stands where it stood. */
@@ -141,17 +138,14 @@ export function queueStarts(options: QueueStartsOptions): Starts {
   }
 
   function stand(call: QueuedCall): void {
-    call.ticket = ticketId();
-    call.isWaiting = true;
-    tickets.set(call.ticket, call);
-    const offset = Math.round(call.order - clock.elapsed());
-    outbox.enter({ id: call.ticket, lane: call.lane, cost: call.cost, offset });
+    outbox.enter(tickets.stand(call, clock.elapsed()));
   }
 
   /** Take calls out of the line here into the line of all. */
   function pump(): void {
     if (trouble !== undefined) {
       meanwhile.pump();
+      askAgain();
       return;
     }
     const now = clock.elapsed();
@@ -166,38 +160,49 @@ export function queueStarts(options: QueueStartsOptions): Starts {
   }
 
   /** The queue cannot be asked: all go back into the line here, and the store's fallback may start them. */
-  function broken(error: unknown, againAfter: number): void {
+  function broken(error: unknown): void {
     trouble = error;
-    for (const [id, call] of [...tickets]) {
-      tickets.delete(id);
-      outbox.leave(id);
+    wakeUp.cancel();
+    closed?.();
+    for (const call of [...tickets.calls()]) {
+      tickets.delete(call.ticket);
+      outbox.leave(call.ticket);
       call.ticket = 0;
       call.isAgain = true;
       lanes.add(call);
     }
-    wakeUp.set(clock.elapsed() + againAfter);
-    meanwhile.pump();
+    presence.need(false);
+    if (pausedUntil > clock.elapsed()) meanwhile.pause(pausedUntil - clock.elapsed());
+    pump();
+  }
+
+  function askAgain(): void {
+    again(lanes.size + meanwhile.asking > 0);
   }
 
   function settle(call: Running, how: "ended" | "unused"): void {
     const { id, receipts } = call.started;
     if (trouble !== undefined) {
       meanwhile[how](call);
-      return;
+      // Said when the queue can be asked again: the store may not have heard.
+      if (hasPlaces) outbox.ended({ id, lane: call.lane, cost: call.cost });
+    } else {
+      renewal.remove(id);
+      if (how === "unused") outbox.unused({ id, lane: call.lane, cost: call.cost, receipts });
+      else if (hasPlaces) outbox.ended({ id, lane: call.lane, cost: call.cost });
+      else return;
+      flush();
     }
-    renewal.remove(id);
-    if (how === "unused") outbox.unused({ id, lane: call.lane, cost: call.cost, receipts });
-    else if (hasPlaces) outbox.ended({ id, lane: call.lane, cost: call.cost });
-    else return;
-    flush();
+    if (closed !== undefined && !renewal.isBusy) void close().then(closed);
   }
 
   return {
     isAlone: false,
     pump,
     left(call) {
-      if (call.ticket === 0 || tickets.get(call.ticket) !== call) {
+      if (!tickets.has(call)) {
         meanwhile.left(call);
+        if (trouble !== undefined) askAgain();
         return;
       }
       // A grant that is on its way is for nobody, and goes back when it comes.
@@ -227,10 +232,12 @@ export function queueStarts(options: QueueStartsOptions): Starts {
     pause(forUs) {
       pausedUntil = Math.max(pausedUntil, clock.elapsed() + forUs);
       outbox.pause(pausedUntil);
+      if (trouble !== undefined) meanwhile.pause(forUs);
       flush();
     },
     cut(agoUs) {
       outbox.cut(clock.elapsed() - agoUs);
+      if (trouble !== undefined) meanwhile.cut(agoUs);
       flush();
     },
     tell(facts) {
@@ -247,10 +254,10 @@ export function queueStarts(options: QueueStartsOptions): Starts {
     get asking() {
       return tickets.size + meanwhile.asking;
     },
-    asked: () => [...tickets.values(), ...meanwhile.asked()],
+    asked: () => [...tickets.calls(), ...meanwhile.asked()],
     aheadOf(call) {
       let before = ahead;
-      for (const other of tickets.values()) if (other !== call && other.order < call.order) before++;
+      for (const other of tickets.calls()) if (other !== call && other.order < call.order) before++;
       return before;
     },
     get trouble() {
@@ -263,12 +270,23 @@ export function queueStarts(options: QueueStartsOptions): Starts {
       return pausedUntil;
     },
     close() {
-      for (const id of tickets.keys()) outbox.leave(id);
+      for (const id of tickets.ids()) {
+        outbox.leave(id);
+        tickets.delete(id);
+      }
       meanwhile.close();
-      renewal.close();
       wakeUp.cancel();
-      heartbeat.cancel();
-      close();
+      presence.need(false);
+      return new Promise((resolve) => {
+        const giveUp = clock.after(GOODBYE_MS, resolve, true);
+        closed = () => {
+          giveUp();
+          resolve();
+        };
+        // Calls that still run keep their places until they end.
+        if (renewal.isBusy) flush();
+        else void close().then(closed);
+      });
     },
   };
 }

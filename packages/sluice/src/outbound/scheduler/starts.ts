@@ -71,8 +71,8 @@ export interface StartsOptions {
   readonly lanes: Lanes;
   /** Others have told what they know. */
   heard(facts: BreakerFacts): void;
-  /** A call cannot start: it costs more than a limit has, or the store failed. */
-  fail(call: QueuedCall, reason: "quota" | "store", cause?: unknown): void;
+  /** A call cannot start: it costs more than a limit has, its time is over, or the store failed. Another may start then. */
+  fail(call: QueuedCall, reason: "quota" | "deadline" | "store", cause?: unknown): void;
 }
 
 /** The limits of an upstream, as all kinds of starts keep them. */

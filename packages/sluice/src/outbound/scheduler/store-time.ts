@@ -20,6 +20,13 @@ export class StoreTime {
     this.#sampledAt = sentAt;
   }
 
+  /** News say that it is `storeNow`: if it cannot be so late yet, the store's clock was set, and nothing is known of it. */
+  heard(storeNow: number, now: number): void {
+    if (storeNow <= this.storeTime(now)) return;
+    this.#distance = Infinity;
+    this.#sampledAt = -Infinity;
+  }
+
   /** The store's time at `now`; 0 before the first sample. */
   storeTime(now: number): number {
     return this.#distance === Infinity ? 0 : this.#distance + now;

@@ -23,23 +23,34 @@ export interface TakeStartsOptions extends StartsOptions, UpstreamLimits {
 /** A store that failed is asked again after so long, and then after twice as long each time. In microseconds. */
 const ASK_AGAIN = 100_000;
 const ASK_AGAIN_AT_MOST = 2_000_000;
+/** Nobody says that a place is free again that another process had: look after so long, and then after twice as long each time. */
+const LOOK_AGAIN = 50_000;
+const LOOK_AGAIN_AT_MOST = 1_000_000;
+/** So much of what the store did not hear is said again. */
+const MOST_UNSAID = 1_000;
 
 /**
  * Starts calls over a store that has to be asked, and keeps no queue: the next call asks for its units, and if they are
  * not there it asks again when they will be. Processes do not stand in one line, but none asks before it is worth it.
  */
 export function takeStarts(options: TakeStartsOptions): Starts {
-  const { terms, limits, store, lanes, clock, isNeeded = () => true } = options;
+  const { terms, limits, store, lanes, clock, fail, isNeeded = () => true } = options;
   const pauseOf = (cost: number): Demand => ({ ledger: terms.pause, key: terms.name, tag: terms.name, cost });
   const hasPlaces = terms.rules.some(({ isPlace }) => isPlace);
   const rate = { cutAt: 0, cutTo: FULL_RATE };
   const wakeUp = alarm(clock, () => pump());
   const renewal = options.renewal ?? placeRenewal(clock, (running) => send(running.flatMap((one) => placesOf(one, 1))));
   const elsewhere = usedElsewhere(terms, clock);
+  /** Places that were given back, and the store did not hear of it. */
+  const unsaid: Demand[] = [];
   let asking: QueuedCall | undefined;
+  /** Until when the store, or the limits of all, let nobody start. */
   let restUntil = -Infinity;
+  let isForPlace = false;
+  let spacedUntil = -Infinity;
   let pausedUntil = -Infinity;
   let nextAt = -Infinity;
+  let look = LOOK_AGAIN;
   let again = ASK_AGAIN;
   let trouble: unknown;
   let isClosed = false;
@@ -54,7 +65,7 @@ export function takeStarts(options: TakeStartsOptions): Starts {
     });
   }
 
-  /** What has happened is told to the store; whether it hears changes nothing here. */
+  /** What has happened is told to the store. If it does not hear, places go back later: they have names. */
   function send(demands: readonly Demand[]): void {
     for (const demand of demands) {
       if (demand.cost === 0) continue;
@@ -62,7 +73,9 @@ export function takeStarts(options: TakeStartsOptions): Starts {
         async () => {
           await store.take([demand], { mode: Mode.force });
         },
-        () => {},
+        () => {
+          if (demand.ledger.algorithm.name === "concurrency" && unsaid.length < MOST_UNSAID) unsaid.push(demand);
+        },
       );
     }
   }
@@ -70,8 +83,9 @@ export function takeStarts(options: TakeStartsOptions): Starts {
   function pump(): void {
     if (asking !== undefined || isClosed || !isNeeded()) return;
     const now = clock.elapsed();
-    if (restUntil > now) {
-      if (lanes.size > 0) wakeUp.set(restUntil);
+    const until = Math.max(restUntil, spacedUntil, pausedUntil);
+    if (until > now) {
+      if (lanes.size > 0) wakeUp.set(until);
       return;
     }
     const call = lanes.first(now);
@@ -99,6 +113,7 @@ export function takeStarts(options: TakeStartsOptions): Starts {
         trouble = undefined;
         again = ASK_AGAIN;
         done();
+        send(unsaid.splice(0));
         answered(call, id, sentAt, demands, taken);
         pump();
       },
@@ -106,7 +121,10 @@ export function takeStarts(options: TakeStartsOptions): Starts {
         trouble = error;
         done();
         backInLine(call);
-        restUntil = clock.elapsed() + again;
+        // It may have been heard all the same, and holds places that nobody uses.
+        const held = demands.filter((_, i) => terms.rules[i]!.isPlace);
+        if (unsaid.length < MOST_UNSAID) unsaid.push(...held.map((demand) => ({ ...demand, cost: -demand.cost })));
+        rest(clock.elapsed() + again, false);
         again = Math.min(ASK_AGAIN_AT_MOST, again * 2);
         pump();
       },
@@ -121,31 +139,57 @@ export function takeStarts(options: TakeStartsOptions): Starts {
     taken: readonly Taken[],
   ): void {
     const now = clock.elapsed();
-    const waits = taken.map(({ allowed, retryAfter }) => (allowed ? 0 : retryAfter));
-    const wait = Math.max(...waits);
-    if (wait > 0) {
-      const isOfAll = waits.some((one, i) => one > 0 && (terms.rules[i]?.per ?? "queue") === "queue");
-      backInLine(call);
-      if (isOfAll) {
-        restUntil = now + wait;
-        nextAt = restUntil;
-      } else {
-        lanes.hold(call.lane, now + wait);
-      }
+    if (taken.some(({ allowed }) => !allowed)) {
+      refused(call, id, now, taken);
       return;
     }
+    look = LOOK_AGAIN;
     const receipts = terms.rules.map((_, i) => taken[i]!.receipt);
-    const isLate = now - sentAt > usable(taken);
+    const isLate = now - sentAt > usable(taken) || pausedUntil > now;
     if (isLate || !call.isWaiting) {
       send(demands.map((demand, i) => ({ ...demand, cost: -demand.cost, receipt: receipts[i]! })));
       if (isLate) backInLine(call);
       return;
     }
-    restUntil = now + spaceAfter(now, taken);
+    spacedUntil = now + spaceAfter(now, taken);
     call.isWaiting = false;
     const started = { id, receipts, left: terms.rules.map((_, i) => taken[i]!.remaining) };
+    elsewhere.granted(started.left);
     if (hasPlaces) renewal.add({ lane: call.lane, cost: call.cost, started });
     call.start(started);
+  }
+
+  /** What all lanes wait for holds up everybody, what one lane waits for holds up nobody else. */
+  function refused(call: QueuedCall, id: number, now: number, taken: readonly Taken[]): void {
+    let [ofAll, ofLane, isPlace] = [0, 0, false];
+    taken.forEach(({ allowed, retryAfter }, i) => {
+      if (allowed) return;
+      const { per = "queue", isPlace: isOne = false } = terms.rules[i] ?? {};
+      const wait = isOne ? Math.min(retryAfter, look) : retryAfter;
+      isPlace ||= isOne;
+      if (per === "queue") ofAll = Math.max(ofAll, wait);
+      else ofLane = Math.max(ofLane, wait);
+    });
+    if (Math.max(ofAll, ofLane) === Infinity) {
+      call.ticket = id;
+      if (call.isWaiting) fail(call, "quota");
+      return;
+    }
+    if (taken.some(({ degraded }) => degraded))
+      trouble = new Error("The store is out of order, and without it no more may start now.");
+    backInLine(call);
+    if (isPlace) look = Math.min(LOOK_AGAIN_AT_MOST, look * 2);
+    if (ofLane > 0) {
+      lanes.hold(call.lane, now + Math.max(ofAll, ofLane));
+    } else {
+      rest(now + ofAll, isPlace);
+      nextAt = restUntil;
+    }
+  }
+
+  function rest(until: number, forPlace: boolean): void {
+    restUntil = until;
+    isForPlace = forPlace;
   }
 
   function usable(taken: readonly Taken[]): number {
@@ -170,8 +214,8 @@ export function takeStarts(options: TakeStartsOptions): Starts {
   function ended(call: Running, demands: readonly Demand[]): void {
     renewal.remove(call.started.id);
     send(demands);
-    if (lanes.size === 0) return;
-    restUntil = Math.min(restUntil, clock.elapsed());
+    if (lanes.size === 0 || trouble !== undefined) return;
+    if (isForPlace) restUntil = -Infinity;
     lanes.bringBack();
     pump();
   }
@@ -179,7 +223,9 @@ export function takeStarts(options: TakeStartsOptions): Starts {
   return {
     isAlone: false,
     pump,
-    left: () => {},
+    left: () => {
+      if (lanes.size === 0) wakeUp.cancel();
+    },
     unused: (call) => {
       const { id, receipts } = call.started;
       const demands = demandsOf(terms, { id, lane: call.lane, cost: call.cost });
@@ -210,7 +256,6 @@ export function takeStarts(options: TakeStartsOptions): Starts {
     },
     pause(forUs) {
       pausedUntil = Math.max(pausedUntil, clock.elapsed() + forUs);
-      restUntil = Math.max(restUntil, pausedUntil);
       nextAt = Math.max(nextAt, pausedUntil);
       send([pauseOf(forUs)]);
     },
@@ -237,7 +282,6 @@ export function takeStarts(options: TakeStartsOptions): Starts {
     close() {
       isClosed = true;
       wakeUp.cancel();
-      renewal.close();
     },
   };
 }
