@@ -50,16 +50,20 @@ export class Lane {
     return first;
   }
 
-  /** At least so much stands before a call that is not in the lane yet. */
-  before({ rank, order, isAgain }: QueuedCall): Before {
+  /** At least so much stands before a call. Exact among calls of its urgency for the newest one, in the lane or about to be. */
+  before({ rank, order, isAgain, isWaiting, cost: own }: QueuedCall, isNewest: boolean): Before {
     let calls = 0;
     let cost = 0;
     for (const fifo of [this.#again, ...this.#byPriority]) {
-      const isOwn = fifo === this.#byPriority[rank] && !isAgain;
-      // Whoever is as urgent came before; of the others only those count that certainly stand before.
-      const count = isOwn ? fifo.live : fifo.countBefore(order);
-      calls += count;
-      cost += isOwn ? fifo.cost : Math.max(0, count - fifo.free);
+      if (isNewest && !isAgain && fifo === this.#byPriority[rank]) {
+        calls += fifo.live - (isWaiting ? 1 : 0);
+        cost += fifo.cost - (isWaiting ? own : 0);
+      } else {
+        // Of these only those count that certainly stand before.
+        const count = fifo.countBefore(order);
+        calls += count;
+        cost += Math.max(0, count - fifo.free);
+      }
     }
     return { calls, cost };
   }

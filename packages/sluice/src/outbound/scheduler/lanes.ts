@@ -104,9 +104,9 @@ export class Lanes {
     return this.#aside.first()?.until ?? Infinity;
   }
 
-  /** At least so many calls and units go before a call that is not in the queue yet. */
-  before(call: QueuedCall): Before {
-    return this.#lanes.get(call.lane)?.before(call) ?? NOBODY;
+  /** At least so many calls and units of its lane go before a call. */
+  before(call: QueuedCall, isNewest: boolean): Before {
+    return this.#lanes.get(call.lane)?.before(call, isNewest) ?? NOBODY;
   }
 
   waitsInLane(name: string): boolean {

@@ -93,7 +93,7 @@ export class Line {
     const { trouble, aheadElsewhere } = this.starts;
     const now = this.clock.elapsed();
     if (trouble !== undefined && call.deadline <= now) throw this.error("store", { cause: trouble });
-    const { calls, cost } = this.#lanes.before(call);
+    const { calls, cost } = this.#lanes.before(call, true);
     const soonest = this.starts.soonest(call.lane, call.cost, cost + aheadElsewhere);
     if (now + soonest <= call.deadline) return;
     // So long from now the same call with the same patience will be let in.
@@ -126,7 +126,7 @@ export class Line {
     const { trouble } = this.starts;
     this.#leaveAll(calls, (call) => {
       if (trouble !== undefined) return this.error("store", { cause: trouble });
-      const { position, startsInMs } = this.standing(call);
+      const { position, startsInMs } = this.#about(call, false);
       return this.error("deadline", { position, retryAfterMs: Math.max(1, startsInMs) });
     });
   }
@@ -167,6 +167,18 @@ export class Line {
     const elsewhere = this.starts.aheadElsewhere;
     const soonest = this.starts.soonest(call.lane, call.cost, cost + elsewhere);
     return { position: position + elsewhere, startsInMs: Math.ceil(soonest / 1000) };
+  }
+
+  /** Where a call stands that has just come, without counting all. */
+  newest(call: QueuedCall): Standing {
+    return call.ticket === 0 ? this.#about(call, true) : this.standing(call);
+  }
+
+  #about(call: QueuedCall, isNewest: boolean): Standing {
+    const { aheadElsewhere } = this.starts;
+    const { calls, cost } = this.#lanes.before(call, isNewest);
+    const soonest = this.starts.soonest(call.lane, call.cost, cost + aheadElsewhere);
+    return { position: calls + aheadElsewhere, startsInMs: Math.ceil(soonest / 1000) };
   }
 
   /** Refuse those who wait and are meant. */

@@ -228,13 +228,13 @@ export function localStarts(options: LocalStartsOptions): Starts {
     tell() {},
     soonest(lane, cost, ahead) {
       const now = clock.elapsed();
-      const waits = windows.map((window) =>
-        foresee(window.quota, window.limit.per === "upstream" ? ahead + cost : cost, (units) =>
-          peek(window, lane, units),
-        ),
-      );
+      const from = Math.max(0, pausedUntil - now, notBefore - now);
+      const waits = windows.map((window) => {
+        const total = window.limit.per === "upstream" ? ahead + cost : cost;
+        return foresee(window.quota, total, (units) => peek(window, lane, units), from);
+      });
       const free = places.map((one) => one.soonest(lane, one.per === "upstream" ? ahead + cost : cost, now));
-      return Math.max(0, pausedUntil - now, notBefore - now, ...waits, ...free);
+      return Math.max(from, ...waits, ...free);
     },
     aheadElsewhere: 0,
     asking: 0,

@@ -17,8 +17,8 @@ import { leftOf, usedElsewhere } from "./used-elsewhere.ts";
 export interface QueueStartsOptions extends StartsOptions, UpstreamLimits {
   readonly terms: QueueTerms;
   readonly store: Store;
-  /** What starts calls while the queue cannot be asked. */
-  meanwhile(isNeeded: () => boolean, renewal: PlaceRenewal): Starts;
+  /** What starts calls while the queue cannot be asked: while there is nothing instead. */
+  meanwhile(instead: () => Pick<Starts, "pump"> | undefined, renewal: PlaceRenewal): Starts;
 }
 
 /** So many calls of a process stand in the shared queue; the others wait here, where that costs nothing. */
@@ -43,7 +43,7 @@ export function queueStarts(options: QueueStartsOptions): Starts {
   // Not only when there is nothing else to say, or a lost grant would not be found.
   const presence = heartbeat(clock, RENEWAL_MS, () => beat());
   const renewal = placeRenewal(clock, () => beat());
-  const meanwhile = options.meanwhile(() => trouble !== undefined, renewal);
+  const meanwhile = options.meanwhile(() => (trouble === undefined ? { pump } : undefined), renewal);
   const queue: SharedQueue = store.queue!(terms, {
     owner: `${ticketId().toString(36)}-${ticketId().toString(36)}`,
     inform: (news) => hear(news, undefined),

@@ -15,6 +15,6 @@ export function remoteStarts(options: RemoteStartsOptions): Starts {
   return queueStarts({
     ...options,
     terms,
-    meanwhile: (isNeeded, renewal) => takeStarts({ ...options, terms, isNeeded, renewal }),
+    meanwhile: (instead, renewal) => takeStarts({ ...options, terms, instead, renewal }),
   });
 }

@@ -14,8 +14,8 @@ import { usedElsewhere } from "./used-elsewhere.ts";
 export interface TakeStartsOptions extends StartsOptions, UpstreamLimits {
   readonly terms: QueueTerms;
   readonly store: Store;
-  /** Nobody else starts calls now. @default always */
-  readonly isNeeded?: () => boolean;
+  /** What else starts calls, if it does now. @default nothing */
+  readonly instead?: () => Pick<Starts, "pump"> | undefined;
   /** Holds on places, for whoever starts calls. @default one of its own */
   readonly renewal?: PlaceRenewal;
 }
@@ -34,7 +34,7 @@ const MOST_UNSAID = 1_000;
  * not there it asks again when they will be. Processes do not stand in one line, but none asks before it is worth it.
  */
 export function takeStarts(options: TakeStartsOptions): Starts {
-  const { terms, limits, store, lanes, clock, fail, isNeeded = () => true } = options;
+  const { terms, limits, store, lanes, clock, fail, instead } = options;
   const pauseOf = (cost: number): Demand => ({ ledger: terms.pause, key: terms.name, tag: terms.name, cost });
   const hasPlaces = terms.rules.some(({ isPlace }) => isPlace);
   const rate = { cutAt: 0, cutTo: FULL_RATE };
@@ -81,7 +81,13 @@ export function takeStarts(options: TakeStartsOptions): Starts {
   }
 
   function pump(): void {
-    if (asking !== undefined || isClosed || !isNeeded()) return;
+    if (asking !== undefined || isClosed) return;
+    const other = instead?.();
+    if (other !== undefined) {
+      // Whoever asked here until now, and has to wait, waits there.
+      if (lanes.size > 0) other.pump();
+      return;
+    }
     const now = clock.elapsed();
     const until = Math.max(restUntil, spacedUntil, pausedUntil);
     if (until > now) {
