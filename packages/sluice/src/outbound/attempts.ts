@@ -121,7 +121,8 @@ export class Attempts implements AttemptHost {
 
   /** The breaker opened, or lets calls pass again. */
   breakerChanged({ to, openForMs }: BreakerChange): void {
-    if (to !== "open") this.#between.letOn();
+    // The call whose admission changed it goes first.
+    if (to !== "open") queueMicrotask(() => this.#between.letOn());
     else if (!this.#waitsForBreaker) {
       this.#shared.line.refuse((call) => this.#isOwn(call), "breaker-open", Math.ceil(openForMs));
     }

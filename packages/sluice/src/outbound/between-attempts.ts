@@ -1,6 +1,7 @@
 import type { Call } from "./call.ts";
 import { alarm } from "./scheduler/alarm.ts";
 import type { Line } from "./scheduler/line.ts";
+import type { QueuedCall } from "./scheduler/queued-call.ts";
 
 /** Calls that have left the line and will stand in it again: before another attempt, or while the breaker is open. */
 export interface BetweenAttempts {
@@ -14,7 +15,7 @@ export interface BetweenAttempts {
 
 export function betweenAttempts(line: Line): BetweenAttempts {
   const stops = new Set<(error: unknown) => void>();
-  const heldBack = new Set<() => void>();
+  const heldBack = new Map<QueuedCall, () => void>();
 
   return {
     wait<T>(call: Call<T>, delayMs: number, isHeldBack = false) {
@@ -38,17 +39,17 @@ export function betweenAttempts(line: Line): BetweenAttempts {
         const leave = () => {
           wakeUp.cancel();
           stops.delete(stop);
-          heldBack.delete(goOn);
+          heldBack.delete(call);
           call.signal?.removeEventListener("abort", aborted);
         };
         wakeUp.set(line.clock.elapsed() + Math.ceil(delayMs * 1000));
         stops.add(stop);
-        if (isHeldBack) heldBack.add(goOn);
+        if (isHeldBack) heldBack.set(call, goOn);
         call.signal?.addEventListener("abort", aborted, { once: true });
       });
     },
     letOn() {
-      for (const goOn of [...heldBack]) goOn();
+      for (const [, goOn] of [...heldBack].sort(([a], [b]) => a.order - b.order)) goOn();
     },
     stop(error) {
       for (const stop of [...stops]) stop(error);

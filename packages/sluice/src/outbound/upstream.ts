@@ -141,7 +141,7 @@ export function createUpstream(
         return line.standing(call).startsInMs;
       },
     };
-    if (announce !== undefined) announce({ upstream: name, type: "queued", ...line.standing(call) });
+    if (announce !== undefined) announce({ upstream: name, type: "queued", ...line.newest(call) });
     if (onQueued !== undefined) isolated("onQueued", onQueued)(standing);
   }
 

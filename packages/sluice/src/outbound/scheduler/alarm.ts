@@ -9,7 +9,9 @@ export interface Alarm {
 }
 
 interface Entry {
-  due: number;
+  readonly due: number;
+  /** Of those that are due at the same time, the one that was set first rings first. */
+  readonly order: number;
   readonly ring: () => void;
   /** Set anew or cancelled since: what stands in the heap for it is void. */
   isVoid: boolean;
@@ -34,7 +36,8 @@ export function alarm(clock: Clock, ring: () => void): Alarm {
 
 class Wheel {
   readonly #clock: Clock;
-  readonly #entries = new Heap<Entry>((a, b) => a.due < b.due);
+  readonly #entries = new Heap<Entry>((a, b) => a.due < b.due || (a.due === b.due && a.order < b.order));
+  #sets = 0;
   #voids = 0;
   #armedFor = Infinity;
   #disarm: () => void = () => {};
@@ -59,6 +62,7 @@ class Wheel {
         cancel();
         const set: Entry = {
           due,
+          order: ++this.#sets,
           isVoid: false,
           ring: () => {
             if (entry === set) entry = undefined;
