@@ -156,6 +156,16 @@ describe("RequestCoalescer.coalesce(key, fn, ttl = 1000)", () => {
     expect(api.stats()).toMatchObject({ started: 2, coalesced: { joined: 9, hits: 1 } });
   });
 
+  it("does so for a table of APIs that is made anew in each tool call", async () => {
+    const store = memoryStore({ clock });
+    const anew = () => createUpstreams({ api: { limit: "10/min", coalesceMs: 1_000 } }, { store }).api;
+    const both = Promise.all([1, 2].map(() => anew().run(make, { key: "price" })));
+    await clock.advance(100);
+    await both;
+    await anew().run(make, { key: "price" });
+    expect(calls).toBe(1);
+  });
+
   it("takes any text for a key, and values as they are with keyOf: nothing is a path", async () => {
     const api = only({ coalesceMs: 60_000 });
     const keys = ["../../x", "https://api.example/?a=b/c", "A", "a", "x".repeat(300), keyOf({ id: "eth", at: 0n })];

@@ -186,12 +186,11 @@ describe("prioritizedExecute(priority, fn)", () => {
   it("starts high before low when calls wait", async () => {
     const api = only("1/s");
     const order: string[] = [];
-    const all = [
-      api.run(named(order, "first")),
-      api.run(named(order, "low"), { priority: "low" }),
-      api.run(named(order, "normal")),
-      api.run(named(order, "high"), { priority: "high" }), // theirs: low may be first all the same
-    ];
+    const all = [api.run(named(order, "first"))];
+    for (const priority of ["low", "normal", "high"] as const) {
+      all.push(api.run(named(order, priority), { priority })); // theirs: low may be first all the same
+      await clock.advance(100);
+    }
     await clock.advance(4_000);
     await Promise.all(all);
     expect(order).toEqual(["first", "high", "normal", "low"]);
