@@ -68,6 +68,7 @@ export function queueStarts(options: QueueStartsOptions): Starts {
     const now = clock.elapsed();
     if (trouble !== undefined) {
       trouble = undefined;
+      lanes.bringBack();
       if (hasPlaces) beat();
     }
     closed?.();

@@ -84,7 +84,8 @@ export function takeStarts(options: TakeStartsOptions): Starts {
     if (asking !== undefined || isClosed) return;
     const other = instead?.();
     if (other !== undefined) {
-      // Whoever asked here until now, and has to wait, waits there.
+      // Whoever asked here until now, and has to wait, waits there: nobody stands aside.
+      lanes.bringBack();
       if (lanes.size > 0) other.pump();
       return;
     }
