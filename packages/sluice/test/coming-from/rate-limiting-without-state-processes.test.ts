@@ -93,8 +93,7 @@ describe("FileBasedRateLimiter.checkLimit(api, limit)", () => {
     await victim.heard(20);
     await killed(victim.child);
     const spent = (await victim.over()).filter((line) => line === "allowed").length;
-    const next = start("spend");
-    const rest = (await next.heard(101 - spent)).filter((line) => line === "allowed").length;
+    const rest = (await start("spend").over()).filter((line) => line === "allowed").length;
     // It may have been killed between the charge of a call and its word.
     expect(spent + rest).toBeLessThanOrEqual(100);
     expect(spent + rest).toBeGreaterThanOrEqual(99);

@@ -35,12 +35,10 @@ const tasks: Readonly<Record<string, () => Promise<void>>> = {
     const limiter = createLimiter({ name: "coingecko", quota: "10/h", store });
     await calls(20, async () => say((await limiter.consume("coingecko")).allowed ? "allowed" : "refused"));
   },
-  /** Takes units one by one until it is killed. */
+  /** Takes units one by one, as many as there are. */
   async spend() {
     const limiter = createLimiter({ name: "infura", quota: "100/day UTC", store });
     while ((await limiter.consume("infura")).allowed) say("allowed");
-    setInterval(() => {}, 1_000);
-    say("used up");
   },
   /** `executeWithLock`, and never gives the lock back. */
   async hold() {
