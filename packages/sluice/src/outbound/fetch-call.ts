@@ -8,6 +8,8 @@ export interface FetchCall {
   readonly make: (attempt: Attempt) => Promise<Response>;
   readonly repeatable: Repeatable;
   readonly signal: AbortSignal | undefined;
+  /** Its body is a stream: it can be sent once, whatever the answer. */
+  readonly isOnce: boolean;
 }
 
 /** Bodies that can be sent once only: what has been read from them is gone. */
@@ -23,7 +25,8 @@ export function fetchCall(fetcher: typeof fetch, input: FetchInput, init: Reques
   const signal = init.signal ?? request?.signal ?? undefined;
   return {
     signal: signal ?? undefined,
-    repeatable: isOnce ? { idempotent: false } : { method, hasIdempotencyKey: headers.has("idempotency-key") },
+    isOnce,
+    repeatable: { method, hasIdempotencyKey: headers.has("idempotency-key") },
     make: ({ signal: attemptSignal }) =>
       fetcher(request === undefined || isOnce ? input : request.clone(), { ...init, signal: attemptSignal }),
   };

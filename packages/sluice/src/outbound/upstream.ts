@@ -173,10 +173,11 @@ export function createUpstream(
     run: (make, options = NO_OPTIONS) => run(make, options, UNKNOWN),
     fetch(input, init, options = NO_OPTIONS) {
       try {
-        const { make, repeatable, signal } = fetchCall(options.fetch ?? settings.fetch, input, init);
-        if (signal === undefined) return run(make, options, repeatable);
+        const { make, repeatable, signal, isOnce } = fetchCall(options.fetch ?? settings.fetch, input, init);
+        const wanted = isOnce ? { ...options, attempts: 1 } : options;
+        if (signal === undefined) return run(make, wanted, repeatable);
         const both = options.signal === undefined ? signal : AbortSignal.any([signal, options.signal]);
-        return run(make, { ...options, signal: both }, repeatable);
+        return run(make, { ...wanted, signal: both }, repeatable);
       } catch (error) {
         return Promise.reject(error);
       }
