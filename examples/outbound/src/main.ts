@@ -1,6 +1,7 @@
 // Four hosts start one MCP server each, and ask all its tools at once for more than the APIs behind them allow. The servers
 // share the limits of the APIs through an SQLite file; with STORE=redis://localhost:6379, through a Redis.
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +12,8 @@ import { startFakeApis } from "./fake-apis.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sluice-example-"));
 const store = process.env.STORE || join(folder, "limits.db");
+// Each run has limits of its own: those of a Redis outlive the servers.
+const prefix = `example-${randomUUID()}`;
 const clients: Client[] = [];
 const apis = await startFakeApis();
 
@@ -18,7 +21,7 @@ const apis = await startFakeApis();
 async function host(): Promise<Client> {
   const client = new Client({ name: "host", version: "1.0.0" });
   clients.push(client);
-  const args = ["--no-warnings", join(import.meta.dirname, "server.ts"), store, apis.origin];
+  const args = ["--no-warnings", join(import.meta.dirname, "server.ts"), store, prefix, apis.origin];
   await client.connect(new StdioClientTransport({ command: process.execPath, args, stderr: "inherit" }));
   return client;
 }

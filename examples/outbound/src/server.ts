@@ -1,5 +1,5 @@
-// An MCP server over stdio, as each of its hosts starts it: `node server.ts <store> <origin of the APIs>`. All of its processes
-// use one account of each API, so they share its limits. The store is a file of this machine, or a Redis for many machines.
+// An MCP server over stdio, as each of its hosts starts it: `node server.ts <store> <prefix> <origin of the APIs>`. All of its
+// processes use one account of each API, so they share its limits. The store is a file of this machine, or a Redis for many.
 import { McpServer } from "@modelcontextprotocol/server";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import { Redis } from "ioredis";
@@ -9,13 +9,19 @@ import { redisStore } from "sluice/redis";
 import { sqliteStore } from "sluice/sqlite";
 import { z } from "zod";
 
-const [, , place = "", origin = ""] = process.argv;
+const [, , place = "", prefix = "", origin = ""] = process.argv;
 
-function openStore(): Store {
+async function openStore(): Promise<Store> {
   if (!/^rediss?:/.test(place)) return sqliteStore({ path: place, busyTimeoutMs: 10_000 });
-  const client = new Redis(place);
+  const client = new Redis(place, {
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    enableOfflineQueue: false,
+    lazyConnect: true,
+  });
   client.on("error", (error) => console.error(`Redis: ${error.message}`));
-  return redisStore({ client, timeoutMs: 5_000 });
+  await client.connect();
+  return redisStore({ client, prefix, timeoutMs: 5_000 });
 }
 
 const upstreams = createUpstreams(
@@ -26,7 +32,7 @@ const upstreams = createUpstreams(
     // What is used up comes back in an hour: nobody waits for that.
     news: { limit: "60/h", maxWaitMs: 2_000 },
   },
-  { store: openStore() },
+  { store: await openStore() },
 );
 
 serveStdio(() => {
