@@ -15,7 +15,7 @@ export function laneOf(tenant: string | undefined, endpoint: string | undefined)
 function partOf(what: string, value: string | undefined): string {
   if (value === undefined) return "-";
   if (typeof value !== "string" || value === "") {
-    throw new TypeError(`A ${what} is a text that is not empty, but it is ${shown(value)}.`);
+    throw new TypeError(`The ${what} of a call is a text that is not empty, but it is ${shown(value)}.`);
   }
   return PLAIN.test(value) ? `=${value}` : `#${sha256(value).slice(0, 22)}`;
 }

@@ -3,7 +3,8 @@ import type { QueueTerms } from "../limiter/shared-queue.ts";
 
 /**
  * How starts are spread out as a limit nears: `"smooth"`, `"legacy"` (0, 100, 500 and 2000 ms from 0, 0.5, 0.7 and 0.9 of
- * the limit on), or pairs of a used part of the limit and the least milliseconds between two starts from there on.
+ * the limit on), or pairs of a used part of the limit and the milliseconds between two starts from there on. Timers are late by a few milliseconds: what started
+ * after one does not make those that follow later.
  */
 export type Pace = "smooth" | "legacy" | readonly (readonly [used: number, spacingMs: number])[];
 
@@ -36,8 +37,9 @@ export function toPace(upstream: string, pace: Pace | undefined, interval: numbe
       `The pace of "${upstream}" is "smooth", "legacy" or a list of pairs, but it is ${shown(pace)}.`,
     );
   }
-  return (pairs as readonly (readonly [number, number])[])
-    .map(([used, spacingMs]) => {
+  return (pairs as readonly unknown[])
+    .map((pair) => {
+      const [used, spacingMs] = (Array.isArray(pair) ? pair : [undefined, pair]) as [number, number];
       if (!(used >= 0 && used <= 1 && spacingMs >= 0 && spacingMs <= 3_600_000)) {
         throw new RangeError(
           `A pair of a pace is a used part of the limit from 0 to 1 and milliseconds up to an hour, but "${upstream}" has [${shown(used)}, ${shown(spacingMs)}].`,

@@ -122,9 +122,11 @@ export function upstreamSettings(
     );
   }
   const options: UpstreamOptions = isLimit(given) ? { limit: given } : given;
+  checkKinds(name, options);
   const { anchor = "start", concurrency, maxQueue = 10_000, maxWaitMs = 45_000, timeoutMs = Infinity } = options;
   const { retry = {}, breaker = {}, coalesceMs = 0 } = options;
-  const limits = options.limit === undefined ? [] : toLimits(name, options.limit, anchorOf(name, anchor));
+  anchorOf(name, anchor);
+  const limits = options.limit === undefined ? [] : toLimits(name, options.limit, anchor);
   if (concurrency !== undefined) wholeNumber(`concurrency of "${name}"`, concurrency, 1);
   if (maxQueue !== Infinity) wholeNumber(`maxQueue of "${name}"`, maxQueue, 0);
   milliseconds(`maxWaitMs of "${name}"`, maxWaitMs, 0);
@@ -153,6 +155,44 @@ export function upstreamSettings(
     coalesceMs,
     fetch: options.fetch ?? ((...args) => fetch(...args)),
   };
+}
+
+const OPTIONS: Readonly<Record<keyof UpstreamOptions, true>> = {
+  limit: true,
+  concurrency: true,
+  anchor: true,
+  pace: true,
+  maxQueue: true,
+  maxWaitMs: true,
+  timeoutMs: true,
+  retry: true,
+  breaker: true,
+  coalesceMs: true,
+  fetch: true,
+};
+
+/** A limit that is misspelt would be no limit at all. @throws TypeError for options that are none, or of another kind. */
+function checkKinds(name: string, options: UpstreamOptions): void {
+  for (const option of Object.keys(options)) {
+    if (Object.hasOwn(OPTIONS, option)) continue;
+    const known = Object.keys(OPTIONS).join(", ");
+    throw new TypeError(`Upstream "${name}" has no option "${option}". There are: ${known}.`);
+  }
+  const { retry = false, breaker = false }: UpstreamOptions = options;
+  for (const [option, value, example] of [
+    ["retry", retry, "attempts"],
+    ["breaker", breaker, "minimumCalls"],
+  ] as const) {
+    if (value === false || (typeof value === "object" && value !== null)) continue;
+    throw new TypeError(`${option} of "${name}" is { ${example}, … } or false, but it is ${shown(value)}.`);
+  }
+  const { whenOpen = "fail" } = breaker === false ? {} : breaker;
+  if (whenOpen !== "fail" && whenOpen !== "wait") {
+    throw new TypeError(`whenOpen of "${name}" is "fail" or "wait", but it is ${shown(whenOpen)}.`);
+  }
+  if (options.fetch !== undefined && typeof options.fetch !== "function") {
+    throw new TypeError(`fetch of "${name}" is a function, but it is ${shown(options.fetch)}.`);
+  }
 }
 
 function isLimit(given: unknown): given is LimitLike | readonly LimitLike[] {

@@ -109,6 +109,11 @@ export class Lanes {
     return this.#lanes.get(call.lane)?.before(call, isNewest) ?? NOBODY;
   }
 
+  /** Lanes that it knows of, with calls or without. */
+  get remembered(): number {
+    return this.#lanes.size;
+  }
+
   waitsInLane(name: string): boolean {
     return (this.#lanes.get(name)?.size ?? 0) > 0;
   }
