@@ -55,7 +55,7 @@ export type OutboundEvent = { readonly upstream: string } & (
       readonly type: "breaker";
     } & BreakerChange)
   | {
-      /** The store could not be asked, and what its fallback says counts. */
+      /** The store cannot be asked. Calls wait until it can, or go on as its fallback says. */
       readonly type: "store-failed";
       readonly error: unknown;
     }

@@ -20,10 +20,15 @@ export interface SharedUpstream {
   readonly coalescer: Coalescer;
   /** The breaker may be other than closed. */
   readonly isTroubled: boolean;
-  /** Is told of changes of the breaker, until what is returned is called. */
-  onBreaker(listener: (change: BreakerChange) => void): () => void;
+  /** Is told of changes of the breaker and of failures of the store, until what is returned is called. */
+  listen(listener: SharedListener): () => void;
   /** One user less; with the last one it is over. Resolves when others know. */
   leave(): Promise<void>;
+}
+
+interface SharedListener {
+  breaker(change: BreakerChange): void;
+  storeFailed(error: unknown): void;
 }
 
 interface Entry extends SharedUpstream {
@@ -71,7 +76,7 @@ function forget(entries: Map<string, Entry>, key: string): void {
 function create(store: Store, settings: UpstreamSettings, over: () => void): Entry {
   const { name, limits, concurrency, pace, timeoutMs } = settings;
   const clock = store.clock ?? systemClock;
-  const listeners = new Set<(change: BreakerChange) => void>();
+  const listeners = new Set<SharedListener>();
   let isTroubled = false;
   const nowMs = () => clock.elapsed() / 1000;
   const breaker =
@@ -81,7 +86,7 @@ function create(store: Store, settings: UpstreamSettings, over: () => void): Ent
           ...settings.breaker,
           onChange(change) {
             isTroubled = change.to !== "closed";
-            for (const listener of listeners) listener(change);
+            for (const listener of listeners) listener.breaker(change);
             if (change.cause !== "adopted") line.starts.tell(breaker!.facts(nowMs()));
           },
         });
@@ -92,6 +97,9 @@ function create(store: Store, settings: UpstreamSettings, over: () => void): Ent
     starts: (options) => {
       const all = { ...options, name, limits, concurrency, pace, timeoutMs, clock };
       return isSync(store) ? localStarts({ ...all, store }) : remoteStarts({ ...all, store });
+    },
+    troubled: (error) => {
+      for (const listener of listeners) listener.storeFailed(error);
     },
     heard: (facts) => {
       if (breaker?.adopt(facts, nowMs())) line.starts.tell(breaker.facts(nowMs()));
@@ -108,7 +116,7 @@ function create(store: Store, settings: UpstreamSettings, over: () => void): Ent
       return isTroubled;
     },
     users: 0,
-    onBreaker(listener) {
+    listen(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },

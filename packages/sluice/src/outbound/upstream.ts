@@ -81,9 +81,12 @@ export function createUpstream(
   const { clock } = line;
   const attempts = new Attempts(settings, shared, announce);
   const commonLane = laneOf(undefined, undefined);
-  const stopListening = shared.onBreaker((change) => {
-    announce?.({ upstream: name, type: "breaker", ...change });
-    attempts.breakerChanged(change);
+  const stopListening = shared.listen({
+    breaker(change) {
+      announce?.({ upstream: name, type: "breaker", ...change });
+      attempts.breakerChanged(change);
+    },
+    storeFailed: (error) => announce?.({ upstream: name, type: "store-failed", error }),
   });
   let isClosed = false;
 

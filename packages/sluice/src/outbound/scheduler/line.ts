@@ -1,5 +1,6 @@
 import type { Clock } from "../../limiter/clock.ts";
 import { OutboundError, type OutboundReason } from "../errors.ts";
+import { messageOf } from "../refusal-message.ts";
 import { alarm } from "./alarm.ts";
 import { Heap } from "./heap.ts";
 import { Lanes } from "./lanes.ts";
@@ -13,7 +14,11 @@ export interface LineOptions {
   readonly most: number;
   readonly starts: (options: StartsOptions) => Starts;
   readonly heard: StartsOptions["heard"];
+  readonly troubled: StartsOptions["troubled"];
 }
+
+/** No store is waited for for longer, by those who cannot wait. In microseconds. */
+const ANSWER = 250_000;
 
 /** Where a call stands. */
 export interface Standing {
@@ -34,11 +39,11 @@ export class Line {
   readonly #lanes = new Lanes();
   readonly #most: number;
   readonly #bySignal = new Map<AbortSignal, { readonly calls: Set<QueuedCall>; readonly leave: () => void }>();
-  readonly #deadlines = new Heap<QueuedCall>((a, b) => a.deadline < b.deadline);
+  readonly #deadlines = new Heap<QueuedCall>((a, b) => this.#leavesAt(a) < this.#leavesAt(b));
   readonly #deadline;
   running = 0;
 
-  constructor({ upstream, clock, most, starts, heard }: LineOptions) {
+  constructor({ upstream, clock, most, starts, heard, troubled }: LineOptions) {
     this.upstream = upstream;
     this.clock = clock;
     this.#most = most;
@@ -46,6 +51,8 @@ export class Line {
     this.starts = starts({
       lanes: this.#lanes,
       heard,
+      troubled,
+      late: (calls, until) => this.#leaveLate([...calls].filter(({ deadline }) => deadline < until)),
       fail: (call, reason, cause) => {
         if (reason === "deadline") this.#leaveLate([call]);
         else this.leave(call, this.error(reason, { cause }));
@@ -95,7 +102,7 @@ export class Line {
     if (trouble !== undefined && call.deadline <= now) throw this.error("store", { cause: trouble });
     const { calls, cost } = this.#lanes.before(call, true);
     const soonest = this.starts.soonest(call.lane, call.cost, cost + aheadElsewhere);
-    if (now + soonest <= call.deadline) return;
+    if (soonest === 0 || now + soonest <= call.deadline) return;
     // So long from now the same call with the same patience will be let in.
     const retryAfterMs = Math.ceil((soonest - (call.deadline - now)) / 1000);
     throw this.error("deadline", { position: calls + aheadElsewhere, retryAfterMs: Math.max(1, retryAfterMs) });
@@ -129,6 +136,14 @@ export class Line {
       const { position, startsInMs } = this.#about(call, false);
       return this.error("deadline", { position, retryAfterMs: Math.max(1, startsInMs) });
     });
+  }
+
+  /**
+   * When a call leaves without a start. Where a store has to be asked, the answer is waited for also by those who
+   * wait for nothing else.
+   */
+  #leavesAt({ deadline, arrivedAt }: QueuedCall): number {
+    return this.starts.take === undefined ? Math.max(deadline, arrivedAt + ANSWER) : deadline;
   }
 
   /** It has been taken out of the line, and starts. */
@@ -205,7 +220,7 @@ export class Line {
   #watch(call: QueuedCall): void {
     if (call.deadline < Infinity) {
       this.#deadlines.push(call);
-      this.#deadline.set(this.#deadlines.first()!.deadline);
+      this.#deadline.set(this.#leavesAt(this.#deadlines.first()!));
     }
     const { signal } = call;
     if (signal === undefined) return;
@@ -241,7 +256,7 @@ export class Line {
     if (deadlines.size > 64 && deadlines.size > 2 * this.#lanes.size) deadlines.keep(({ isWaiting }) => isWaiting);
     const first = deadlines.first();
     if (first === undefined) this.#deadline.cancel();
-    else this.#deadline.set(first.deadline);
+    else this.#deadline.set(this.#leavesAt(first));
   }
 
   #expire(): void {
@@ -250,38 +265,11 @@ export class Line {
     const now = this.clock.elapsed();
     const late: QueuedCall[] = [];
     for (let call = this.#deadlines.first(); call !== undefined; call = this.#deadlines.first()) {
-      if (call.isWaiting && call.deadline > now) break;
+      if (call.isWaiting && this.#leavesAt(call) > now) break;
       this.#deadlines.shift();
       late.push(call);
     }
     this.#leaveLate(late);
     this.#tidy();
-  }
-}
-
-interface Details {
-  readonly retryAfterMs?: number;
-  readonly position?: number;
-  readonly cost?: number | undefined;
-  readonly most: number;
-}
-
-function messageOf(upstream: string, reason: OutboundReason, { retryAfterMs, position, cost, most }: Details): string {
-  const again = retryAfterMs === undefined ? "" : ` Try again in ${(retryAfterMs / 1000).toFixed(1)} s.`;
-  switch (reason) {
-    case "deadline":
-      return `The call to "${upstream}" cannot start in time: ${position} go first.${again}`;
-    case "queue-full":
-      return `Too many calls wait for "${upstream}" already: ${position}.${again}`;
-    case "breaker-open":
-      return `"${upstream}" has failed too often, and is left alone for a while.${again}`;
-    case "quota":
-      return `The call to "${upstream}" costs ${cost}, but a limit has only ${most} at all: it can never start.`;
-    case "cancelled":
-      return `The call to "${upstream}" was cancelled while it waited.`;
-    case "closed":
-      return `The upstream "${upstream}" is closed, and makes no more calls.`;
-    case "store":
-      return `The store could not say whether the call to "${upstream}" may start.${again}`;
   }
 }

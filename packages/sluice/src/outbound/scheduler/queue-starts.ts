@@ -33,7 +33,7 @@ const GOODBYE_MS = 1_000;
  * come with the reply or are pushed, and who is next is told when to ask.
  */
 export function queueStarts(options: QueueStartsOptions): Starts {
-  const { terms, limits, store, lanes, clock, heard, fail } = options;
+  const { terms, limits, store, lanes, clock, heard, fail, late, troubled } = options;
   const hasPlaces = terms.rules.some(({ isPlace }) => isPlace);
   const tickets = new Tickets();
   const outbox = new Outbox();
@@ -88,6 +88,9 @@ export function queueStarts(options: QueueStartsOptions): Starts {
       comeAgain(id);
     }
     hear(reply, sentAt);
+    // Places may come back at any time, units do not.
+    const asked = [...tickets.calls()].filter(({ arrivedAt }) => arrivedAt <= sentAt);
+    late(asked, hasPlaces ? now : Math.max(now, nextAt));
     pump();
     presence.need(tickets.size > 0);
   }
@@ -162,6 +165,7 @@ export function queueStarts(options: QueueStartsOptions): Starts {
 
   /** The queue cannot be asked: all go back into the line here, and the store's fallback may start them. */
   function broken(error: unknown): void {
+    if (trouble === undefined) troubled(error);
     trouble = error;
     wakeUp.cancel();
     closed?.();

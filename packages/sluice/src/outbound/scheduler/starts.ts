@@ -71,6 +71,10 @@ export interface StartsOptions {
   readonly lanes: Lanes;
   /** Others have told what they know. */
   heard(facts: BreakerFacts): void;
+  /** The store cannot be asked, for the first time since it could. */
+  troubled(error: unknown): void;
+  /** It is known that these cannot start before `until`: those who cannot wait so long leave. */
+  late(calls: Iterable<QueuedCall>, until: number): void;
   /** A call cannot start: it costs more than a limit has, its time is over, or the store failed. Another may start then. */
   fail(call: QueuedCall, reason: "quota" | "deadline" | "store", cause?: unknown): void;
 }

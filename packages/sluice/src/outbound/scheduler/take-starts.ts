@@ -34,7 +34,7 @@ const MOST_UNSAID = 1_000;
  * not there it asks again when they will be. Processes do not stand in one line, but none asks before it is worth it.
  */
 export function takeStarts(options: TakeStartsOptions): Starts {
-  const { terms, limits, store, lanes, clock, fail, instead } = options;
+  const { terms, limits, late, troubled, store, lanes, clock, fail, instead } = options;
   const pauseOf = (cost: number): Demand => ({ ledger: terms.pause, key: terms.name, tag: terms.name, cost });
   const hasPlaces = terms.rules.some(({ isPlace }) => isPlace);
   const rate = { cutAt: 0, cutTo: FULL_RATE };
@@ -125,6 +125,7 @@ export function takeStarts(options: TakeStartsOptions): Starts {
         pump();
       },
       (error) => {
+        if (trouble === undefined && instead === undefined) troubled(error);
         trouble = error;
         done();
         backInLine(call);
@@ -192,6 +193,7 @@ export function takeStarts(options: TakeStartsOptions): Starts {
       rest(now + ofAll, isPlace);
       nextAt = restUntil;
     }
+    late([call], isPlace ? now : now + Math.max(ofAll, ofLane));
   }
 
   function rest(until: number, forPlace: boolean): void {
