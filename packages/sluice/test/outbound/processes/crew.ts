@@ -38,6 +38,9 @@ export interface Worker {
 }
 
 const WORKER = join(import.meta.dirname, "worker.ts");
+/** Workers compile the same files: the first of them does it for all. */
+const compiled = mkdtempSync(join(tmpdir(), "sluice-compiled-"));
+process.on("exit", () => rmSync(compiled, { recursive: true, force: true }));
 
 /** What was started, to be ended in any case. */
 export const ended: (() => unknown)[] = [];
@@ -69,6 +72,7 @@ export async function crew(count: number, store: string, orders: Orders): Promis
 export async function startWorker(store: string, orders: Orders): Promise<Worker> {
   const child = spawn(process.execPath, ["--no-warnings", WORKER, store, JSON.stringify(orders)], {
     stdio: ["pipe", "pipe", "pipe"],
+    env: { ...process.env, NODE_COMPILE_CACHE: compiled },
   });
   const gone = new Promise<void>((resolve) => child.once("close", () => resolve()));
   const kill = async () => {

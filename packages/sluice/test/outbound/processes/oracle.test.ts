@@ -7,6 +7,7 @@ import { crew, endAll, ended, newStore, startsOf } from "./crew.ts";
 const SLOW = { timeout: 60_000 };
 const LIMIT = 20;
 const PERIOD_MS = 500;
+const CALLS = 48;
 
 afterEach(endAll);
 
@@ -21,12 +22,12 @@ async function judged(kind: "memory" | "SQLite" | "Redis", count: number, policy
   });
   ended.push(() => oracle.stop());
   const { name } = await newStore(kind);
-  const calls = 80 / count;
+  const calls = CALLS / count;
   const upstream = { limit: `${LIMIT}/${PERIOD_MS}ms`, anchor: "end" } as const;
   const workers = await crew(count, name, { calls, upstream, url: oracle.url });
   await Promise.all(workers.map(({ done }) => done));
   const { arrivals, rejected } = await oracle.report();
-  expect(arrivals.length).toBe(80);
+  expect(arrivals.length).toBe(CALLS);
   return {
     rejected,
     worst: worstWindow(

@@ -1,6 +1,7 @@
 // One of the processes that call one upstream. Started as: node worker.ts <store> <options as JSON>. Says of each call when it
 // started and ended, in nanoseconds of the clock of the machine, and "done" when all have.
 import { writeSync } from "node:fs";
+import { flushCompileCache } from "node:module";
 import { memoryStore } from "../../../src/index.ts";
 import { createUpstreams } from "../../../src/outbound/index.ts";
 import { openNamed } from "../../processes/stores.ts";
@@ -28,6 +29,8 @@ async function request(): Promise<void> {
 }
 
 writeSync(1, "ready\n");
+// A process that is killed leaves nothing to those that come after it, unless it does so now.
+flushCompileCache();
 await new Promise((resolve) => process.stdin.once("data", resolve));
 const all: Promise<void>[] = [];
 for (let i = 0; i < calls; i++) {
