@@ -1,6 +1,5 @@
-import type { FetchInput } from "../fetch-call.ts";
 import type { Upstream } from "../upstream.ts";
-import type { CallOptions, FetchOptions } from "../upstream-options.ts";
+import type { CallOptions } from "../upstream-options.ts";
 import type { AnyUpstreams } from "../upstreams.ts";
 import type { WaitProgress } from "./wait-progress.ts";
 
@@ -38,6 +37,7 @@ function requestedUpstream(upstream: Upstream, { signal, progress, maxWaitMs }: 
   function call<T, O extends CallOptions>(options: O, make: (options: O) => Promise<T>): Promise<T> {
     let ended: (() => void) | undefined;
     const onQueued: CallOptions["onQueued"] = (standing) => {
+      ended?.();
       ended = progress?.waits(upstream.name, standing);
       options.onQueued?.(standing);
     };
@@ -53,14 +53,9 @@ function requestedUpstream(upstream: Upstream, { signal, progress, maxWaitMs }: 
   return {
     ...upstream,
     run: (make, options = {}) => call(options, (all) => upstream.run(make, all)),
-    fetch(input, init, options = {}) {
-      const own = options.signal ?? init?.signal ?? signalOf(input);
-      return call<Response, FetchOptions>({ ...options, signal: own }, (all) => upstream.fetch(input, init, all));
-    },
+    fetch: (input, init, options = {}) => call(options, (all) => upstream.fetch(input, init, all)),
   };
 }
-
-const signalOf = (input: FetchInput): AbortSignal | undefined => (input instanceof Request ? input.signal : undefined);
 
 function either(one: AbortSignal | undefined, other: AbortSignal | undefined): AbortSignal | undefined {
   return one !== undefined && other !== undefined ? AbortSignal.any([one, other]) : (one ?? other);

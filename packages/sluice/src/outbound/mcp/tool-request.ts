@@ -23,14 +23,14 @@ export function toolRequest(context: ToolContext): ToolRequest {
   const request = context?.mcpReq ?? context;
   const signal: AbortSignal | undefined = request?.signal;
   if (typeof request?.reportProgress === "function") {
-    return { signal, tell: (progress) => request.reportProgress(progress), isFastMcp: true };
+    return { signal, tell: async (progress) => request.reportProgress(progress), isFastMcp: true };
   }
   const progressToken: string | number | undefined = request?._meta?.progressToken;
   const notify: ToolContext = request?.notify ?? request?.sendNotification;
   const tell =
     progressToken === undefined || typeof notify !== "function"
       ? undefined
-      : (progress: Progress) =>
+      : async (progress: Progress) =>
           notify.call(request, { method: "notifications/progress", params: { progressToken, ...progress } });
   return { signal, tell, isFastMcp: false };
 }

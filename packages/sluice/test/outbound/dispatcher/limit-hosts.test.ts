@@ -113,13 +113,14 @@ describe("request of undici", () => {
 
 describe("what responses say", () => {
   it("pauses all calls, and is not tried again", async () => {
-    const { server, fake, get } = await start({}, (_, response) => {
+    const { clock, server, fake, get } = await start({}, (_, response) => {
       response.writeHead(429, { "retry-after": "30" }).end("too many");
     });
     const { statusCode, body } = await get("/1");
     expect([statusCode, await body.text()]).toEqual([429, "too many"]);
     await until(() => fake.stats().pausedForMs > 0);
     expect(fake.stats()).toMatchObject({ pausedForMs: 30_000, retried: 0 });
+    await clock.advance(60_000);
     expect(server.seen).toEqual(["/1"]);
   });
 

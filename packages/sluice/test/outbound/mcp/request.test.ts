@@ -195,14 +195,44 @@ describe("progress", () => {
   });
 
   it("that cannot be sent harms nobody, and a listener of the call's own is told as well", async () => {
-    const { clock, run, sendNotification } = start({ limit: "1/10s" });
-    sendNotification.mockRejectedValue(new Error("closed"));
-    const onQueued = vi.fn();
-    await run(({ fake }) => fake.run(() => 1));
-    const waits = run(({ fake }) => fake.run(() => 2, { onQueued }));
-    await clock.advance(10_000);
-    expect(await waits).toBe(2);
-    expect(onQueued).toHaveBeenCalledTimes(1);
+    for (const failure of ["throws", "rejects"]) {
+      const { clock, run, context } = start({ limit: "1/10s" });
+      let tries = 0;
+      // No mock: mocks handle what they reject with.
+      context.sendNotification = (() => {
+        tries++;
+        if (failure === "throws") throw new Error("closed");
+        return Promise.reject(new Error("closed"));
+      }) as never;
+      const onQueued = vi.fn();
+      await run(({ fake }) => fake.run(() => 1));
+      const waits = run(({ fake }) => fake.run(() => 2, { onQueued }));
+      await clock.advance(10_000);
+      expect(await waits).toBe(2);
+      expect(onQueued).toHaveBeenCalledTimes(1);
+      expect(tries).toBeGreaterThan(1);
+    }
+  });
+
+  it("needs no timer once the calls have ended, though the request goes on", async () => {
+    const { clock, run, told } = start({ limit: "1/10s", breaker: false });
+    const timersAfter = async (waits: boolean) => {
+      let after = -1;
+      let end = () => {};
+      const made = run(async ({ fake }) => {
+        await fake.run(() => 1);
+        after = clock.pending;
+        await new Promise<void>((resolve) => (end = resolve));
+      });
+      await clock.advance(waits ? 10_000 : 0);
+      end();
+      await made;
+      return after;
+    };
+    const without = await timersAfter(false);
+    const { length } = told;
+    expect(await timersAfter(true)).toBe(without);
+    expect(told.length).toBeGreaterThan(length);
   });
 });
 
