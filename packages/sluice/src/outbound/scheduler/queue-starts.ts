@@ -1,7 +1,6 @@
 import type { Grant, QueueNews, QueueReply, QueueTerms, SharedQueue } from "../../limiter/shared-queue.ts";
 import type { Store } from "../../limiter/store.ts";
 import { notedFacts, noteOf } from "../breaker/note.ts";
-import { alarm } from "./alarm.ts";
 import { conversation } from "./conversation.ts";
 import { heartbeat } from "./heartbeat.ts";
 import { Outbox } from "./outbox.ts";
@@ -13,6 +12,7 @@ import { StoreTime } from "./store-time.ts";
 import { ticketId } from "./ticket-id.ts";
 import { Tickets } from "./tickets.ts";
 import { leftOf, usedElsewhere } from "./used-elsewhere.ts";
+import { wakeCall } from "./wake-call.ts";
 
 export interface QueueStartsOptions extends StartsOptions, UpstreamLimits {
   readonly terms: QueueTerms;
@@ -39,7 +39,7 @@ export function queueStarts(options: QueueStartsOptions): Starts {
   const outbox = new Outbox();
   const time = new StoreTime();
   const elsewhere = usedElsewhere(terms, clock);
-  const wakeUp = alarm(clock, () => flush());
+  const wakeUp = wakeCall(clock, () => flush());
   // Not only when there is nothing else to say, or a lost grant would not be found.
   const presence = heartbeat(clock, RENEWAL_MS, () => beat());
   const renewal = placeRenewal(clock, () => beat());
@@ -75,7 +75,7 @@ export function queueStarts(options: QueueStartsOptions): Starts {
     time.sample(reply.now, sentAt);
     ({ length, ahead, rate } = reply);
     nextAt = reply.nextAfter === undefined ? -Infinity : now + reply.nextAfter;
-    if (reply.wakeAfter === undefined) wakeUp.cancel();
+    if (reply.wakeAfter === undefined) wakeUp.told(reply.now, undefined);
     for (const id of reply.never) {
       const call = tickets.get(id);
       tickets.delete(id);
@@ -106,7 +106,7 @@ export function queueStarts(options: QueueStartsOptions): Starts {
       const startsAt = clock.elapsed();
       granted(grant, sentAt === undefined ? time.age(grant.at, startsAt) : startsAt - sentAt);
     }
-    if (wakeAfter !== undefined && tickets.size > 0) wakeUp.set(now + wakeAfter);
+    if (wakeAfter !== undefined && tickets.size > 0) wakeUp.told(storeNow, wakeAfter);
     if (grants.length > 0) pump();
   }
 

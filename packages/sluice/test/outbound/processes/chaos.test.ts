@@ -1,8 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { Redis } from "ioredis";
 import { afterEach, describe, expect, it } from "vitest";
 import { worstWindow } from "../oracle/windows.ts";
-import { crew, endAll, ended, newStore, startsOf, type Worker } from "./crew.ts";
+import { crew, endAll, newStore, startsOf, type Worker } from "./crew.ts";
 
 const SLOW = { timeout: 60_000 };
 const LIMIT = 20;
@@ -55,34 +54,4 @@ describe.each(["SQLite", "Redis"] as const)("calls of processes over %s", (kind)
     expect(worst(startsOf(workers))).toBeLessThanOrEqual(LIMIT);
     for (const worker of [stopped, alsoStopped, ...others]) expect(worker.made().length).toBe(12);
   });
-});
-
-describe("calls of processes over Redis", () => {
-  /** What happens to Redis may let as much start once more, but no more than that, and nobody is lost. */
-  async function disturbed(
-    disturb: (redis: NonNullable<Awaited<ReturnType<typeof newStore>>["redis"]>) => Promise<void>,
-  ) {
-    const { name, redis } = await newStore("Redis");
-    const workers = await crew(4, name, { calls: 15, upstream });
-    await workers[0]!.started(10);
-    const from = Number(process.hrtime.bigint()) / 1e6;
-    await disturb(redis!);
-    const until = Number(process.hrtime.bigint()) / 1e6;
-    await allDone(workers);
-    const starts = startsOf(workers);
-    expect(starts.length).toBe(60);
-    expect(worst(starts)).toBeLessThanOrEqual(2 * LIMIT);
-    expect(worst(starts.filter((at) => at < from))).toBeLessThanOrEqual(LIMIT);
-    expect(worst(starts.filter((at) => at > until + GRACE_MS))).toBeLessThanOrEqual(LIMIT);
-  }
-
-  it("start once more what it has forgotten, after FLUSHALL, and no more than that", SLOW, () =>
-    disturbed(async ({ url }) => {
-      const client = new Redis(url, { autoResendUnfulfilledCommands: false });
-      ended.push(() => client.disconnect());
-      await client.flushall();
-    }),
-  );
-
-  it("go on when it was started anew with nothing in it", SLOW, () => disturbed((redis) => redis.restart()));
 });
