@@ -116,16 +116,16 @@ export class Line {
   /** Before others may start in their places, all of them have left. */
   #leaveAll(calls: Iterable<QueuedCall>, errorOf: (call: QueuedCall) => unknown): void {
     const leaving = [...calls].filter(({ isWaiting }) => isWaiting);
-    const errors = leaving.map(errorOf);
+    const errors = withoutStack(() => leaving.map(errorOf));
     for (const call of leaving) {
       if (call.ticket === 0) this.#lanes.remove(call);
       call.isWaiting = false;
       this.#forget(call);
     }
     leaving.forEach((call, i) => {
-      this.starts.left(call);
       call.refuse(errors[i]);
     });
+    for (const call of leaving) this.starts.left(call);
   }
 
   /** They have waited as long as they could. */
@@ -271,5 +271,17 @@ export class Line {
     }
     this.#leaveLate(late);
     this.#tidy();
+  }
+}
+
+/** Errors of those who wait are made far from where they called: a stack tells nothing, and takes most of the time. */
+function withoutStack<T>(make: () => T): T {
+  const { stackTraceLimit } = Error;
+  if (stackTraceLimit === undefined || Object.isFrozen(Error)) return make();
+  Error.stackTraceLimit = 0;
+  try {
+    return make();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
 }

@@ -114,6 +114,16 @@ describe("cancellation by AbortSignal", () => {
     expect(started.at(-1)).toEqual({ name: "small", at: 100 });
   });
 
+  it("those who leave together do not start in each other's places", async () => {
+    const { clock, call, names } = world({ limit: "10/min", maxWaitMs: Infinity });
+    const leaver = new AbortController();
+    void call("first", { cost: 5 });
+    for (const cost of [10, 6, 5]) void call("leaves", { cost, signal: leaver.signal });
+    leaver.abort();
+    await clock.advance(100_000);
+    expect(names()).toBe("first");
+  });
+
   it("fetch heeds the signal of its options, of its init and of its request, all of them", async () => {
     const { api } = world({
       fetch: (_input, init) =>

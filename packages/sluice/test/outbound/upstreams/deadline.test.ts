@@ -68,6 +68,15 @@ describe("a deadline", () => {
     expect(ended).toEqual(["1 deadline 300", "3 deadline 300", "2 deadline 600", "0 deadline 900"]);
   });
 
+  it("is kept by a process that stood still: a call does not start long after it, though its unit is there", async () => {
+    const { clock, call, ended } = world("1/s");
+    for (const name of ["a", "b", "c"]) void call(name, { maxWaitMs: 2_500 });
+    await clock.advance(100);
+    clock.stall(5_000);
+    await clock.advance(3_000);
+    expect(ended.slice(1).map((one) => one.split(" ", 2).join(" "))).toEqual(["b deadline", "c deadline"]);
+  });
+
   it("counts the costs of those before, and says how many they are", async () => {
     const { api, call } = world("10/min");
     void call("first", { cost: 10 });

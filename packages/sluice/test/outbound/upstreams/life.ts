@@ -86,7 +86,7 @@ export async function live(config: One, calls: readonly LifeCall[]) {
         leaver.abort();
       });
     }
-    clock.advanceSync(one.stall);
+    clock.stall(one.stall);
   }
   await clock.advance(10 * 86_400_000);
   const { waiting, running } = api.stats();

@@ -10,9 +10,27 @@ import { manualClock } from "sluice/testing";
 
 export type One = UpstreamOptions | string | readonly string[];
 
+/** A clock that can stand still and go on, as in a process that is busy: timers are then late. */
+function stallingClock() {
+  const clock = manualClock();
+  let skipped = 0;
+  return {
+    ...clock,
+    elapsed: () => clock.elapsed() + skipped,
+    wall: () => clock.wall() + skipped,
+    /** So much time passes in which no timer is heard. They are late by as much. */
+    stall(ms: number) {
+      skipped += ms * 1000;
+    },
+    get pending() {
+      return clock.pending;
+    },
+  };
+}
+
 /** One upstream in virtual time, with notes of what started and of how calls ended. Times are milliseconds from the start. */
 export function world(config: One) {
-  const clock = manualClock();
+  const clock = stallingClock();
   const store = memoryStore({ clock });
   const events: OutboundEvent[] = [];
   const make = (options: One = config) =>
