@@ -89,6 +89,25 @@ describe("createUpstreams called again with the same store", () => {
     expect(broken.again.stats().breaker).toMatchObject({ state: "open" });
   });
 
+  it("of very many that nobody uses any more, those are kept of which calls that run or count are known", async () => {
+    const store = memoryStore({ clock: manualClock() });
+    const make = (name: string) =>
+      createUpstreams(
+        { [name]: { limit: "1/s", anchor: "end", retry: false, breaker: { minimumCalls: 1 } } },
+        { store },
+      );
+    const used = make("used");
+    await errorOf(used.used!.run(failing));
+    await used.close();
+    const idle = createUpstreams({ idle: { retry: false, breaker: { minimumCalls: 1 } } }, { store });
+    await errorOf(idle.idle.run(failing));
+    await idle.close();
+    for (let i = 0; i < 150; i++) await make(`other${i}`).close();
+    expect(make("used").used!.stats().breaker).toMatchObject({ state: "open" });
+    const again = createUpstreams({ idle: { retry: false, breaker: { minimumCalls: 1 } } }, { store });
+    expect(again.idle.stats().breaker).toMatchObject({ state: "closed" });
+  });
+
   it("a call that goes on although it was closed keeps its place", async () => {
     const { api, upstreams, make, clock } = world({ concurrency: 1 });
     void api.run(() => new Promise((resolve) => clock.after(1_000, () => resolve(0))));
