@@ -115,15 +115,18 @@ export interface TermsOptions {
   readonly pace: QueueTerms["pace"];
   /** The longest that a call can take. */
   readonly timeoutMs: number;
+  /** @default by the shortest period */
+  readonly graceMs: number | undefined;
 }
 
 /**
  * The limits as a shared queue keeps them, or a store that is asked over a network: calls start a little after their
  * units were taken, and what is kept counts with that.
  */
-export function sharedTerms({ name, limits, concurrency: places, pace, timeoutMs }: TermsOptions): QueueTerms {
+export function sharedTerms({ name, limits, concurrency: places, pace, timeoutMs, graceMs }: TermsOptions): QueueTerms {
   const periods = limits.map(({ quota }) => quota.periodMs * 1000);
-  const grace = Math.min(GRACE_TO, Math.max(GRACE_FROM, Math.floor(Math.min(...periods) / GRACE_PART)));
+  const usual = Math.min(GRACE_TO, Math.max(GRACE_FROM, Math.floor(Math.min(...periods) / GRACE_PART)));
+  const grace = graceMs === undefined ? usual : Math.round(graceMs * 1000);
   const rules: QueueRule[] = limits.map((limit) => {
     const per = SCOPES[limit.per];
     const of = `outbound/${name}/${limit.name}`;

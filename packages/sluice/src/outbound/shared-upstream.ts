@@ -74,7 +74,7 @@ function forget(entries: Map<string, Entry>, key: string): void {
 }
 
 function create(store: Store, settings: UpstreamSettings, over: () => void): Entry {
-  const { name, limits, concurrency, pace, timeoutMs } = settings;
+  const { name, limits, concurrency, pace, timeoutMs, graceMs } = settings;
   const clock = store.clock ?? systemClock;
   const listeners = new Set<SharedListener>();
   let isTroubled = false;
@@ -95,7 +95,7 @@ function create(store: Store, settings: UpstreamSettings, over: () => void): Ent
     clock,
     most: Math.min(Infinity, ...limits.map(({ quota }) => quota.limit)),
     starts: (options) => {
-      const all = { ...options, name, limits, concurrency, pace, timeoutMs, clock };
+      const all = { ...options, name, limits, concurrency, pace, timeoutMs, graceMs, clock };
       return isSync(store) ? localStarts({ ...all, store }) : remoteStarts({ ...all, store });
     },
     troubled: (error) => {
@@ -132,7 +132,8 @@ function create(store: Store, settings: UpstreamSettings, over: () => void): Ent
 }
 
 /** Two upstreams with the same one are the same upstream. */
-function fingerprintOf({ name, limits, concurrency, pace, timeoutMs, breaker, budget }: UpstreamSettings): string {
+function fingerprintOf(settings: UpstreamSettings): string {
+  const { name, limits, concurrency, pace, timeoutMs, graceMs, breaker, budget } = settings;
   const terms = limits.map(({ name: limit, per, anchor, quota }) => [limit, per, anchor, quota.text]);
-  return JSON.stringify([name, terms, concurrency, pace, String(timeoutMs), breaker, budget]);
+  return JSON.stringify([name, terms, concurrency, pace, String(timeoutMs), graceMs, breaker, budget]);
 }

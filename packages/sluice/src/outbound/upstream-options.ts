@@ -41,6 +41,13 @@ export interface UpstreamOptions {
   readonly maxWaitMs?: number;
   /** An attempt that takes longer is aborted, and has failed. In milliseconds. @default Infinity */
   readonly timeoutMs?: number;
+  /**
+   * How long after its grant a call may start, where a store has to be asked: more than an answer of the store takes, or
+   * no call ever starts. What is kept of each window is longer by it. In milliseconds.
+   *
+   * @default a fiftieth of the shortest period, from 10 to 250
+   */
+  readonly graceMs?: number;
   /** `false`: no attempt is followed by another. */
   readonly retry?: RetryOptions | false;
   /** `false`: there is none. */
@@ -101,6 +108,7 @@ export interface UpstreamSettings {
   readonly maxQueue: number;
   readonly maxWaitMs: number;
   readonly timeoutMs: number;
+  readonly graceMs: number | undefined;
   readonly attempts: number;
   readonly backoff: Backoff;
   readonly budget: RetryBudgetOptions | false;
@@ -124,13 +132,14 @@ export function upstreamSettings(
   const options: UpstreamOptions = isLimit(given) ? { limit: given } : given;
   checkKinds(name, options);
   const { anchor = "start", concurrency, maxQueue = 10_000, maxWaitMs = 45_000, timeoutMs = Infinity } = options;
-  const { retry = {}, breaker = {}, coalesceMs = 0 } = options;
+  const { graceMs, retry = {}, breaker = {}, coalesceMs = 0 } = options;
   anchorOf(name, anchor);
   const limits = options.limit === undefined ? [] : toLimits(name, options.limit, anchor);
   if (concurrency !== undefined) wholeNumber(`concurrency of "${name}"`, concurrency, 1);
   if (maxQueue !== Infinity) wholeNumber(`maxQueue of "${name}"`, maxQueue, 0);
   milliseconds(`maxWaitMs of "${name}"`, maxWaitMs, 0);
   milliseconds(`timeoutMs of "${name}"`, timeoutMs, 1);
+  if (graceMs !== undefined) milliseconds(`graceMs of "${name}"`, graceMs, 1);
   milliseconds(`coalesceMs of "${name}"`, coalesceMs, 0);
   if (timeoutMs === Infinity && limits.some((limit) => limit.anchor === "end" && !remembersEnds(limit))) {
     throw new RangeError(
@@ -148,6 +157,7 @@ export function upstreamSettings(
     maxQueue,
     maxWaitMs,
     timeoutMs,
+    graceMs,
     attempts,
     backoff: createBackoff(backoff),
     budget,
@@ -165,6 +175,7 @@ const OPTIONS: Readonly<Record<keyof UpstreamOptions, true>> = {
   maxQueue: true,
   maxWaitMs: true,
   timeoutMs: true,
+  graceMs: true,
   retry: true,
   breaker: true,
   coalesceMs: true,

@@ -86,5 +86,6 @@ export interface UpstreamLimits {
   readonly concurrency: number | undefined;
   readonly pace: QueueTerms["pace"];
   readonly timeoutMs: number;
+  readonly graceMs: number | undefined;
   readonly clock: Clock;
 }

@@ -56,6 +56,21 @@ it("returns a grant that comes too late, and asks again", async () => {
   expect(worstWindow(times(), 1000)).toBe(1);
 });
 
+it("starts no call over a store that answers later than the grace, unless the grace is longer", async () => {
+  const starts = async (graceMs: number | undefined) => {
+    const { clock, calls, processes, times } = scene({ limit: "2/s", ...(graceMs !== undefined && { graceMs }) });
+    for (const { link } of processes) link.delayMs = 40;
+    calls(0, 6, PATIENT);
+    calls(1, 6, PATIENT);
+    await clock.advance(10_000);
+    return times();
+  };
+  expect((await starts(undefined)).length).toBe(0);
+  const all = await starts(100);
+  expect(all.length).toBe(12);
+  expect(worstWindow(all, 1000)).toBe(2);
+});
+
 it("judges each grant at the moment of its start, not when the grants came", async () => {
   const { clock, processes, model } = scene("2/s");
   const busy = () => clock.advanceSync(50);
