@@ -40,7 +40,7 @@ export interface Limit {
 
 /** In microseconds: how long places are kept for a process that is not heard of, and how long it may be silent. */
 const PLACE_LEASE = 15_000_000;
-const OWNER_LIFE = 12_000_000;
+const OWNER_LIFE = 5_000_000;
 /** Calls that end are remembered one by one up to so many units, and over so long a period. */
 const MAX_ENDS = 1_000;
 const MAX_END_PERIOD_MS = 3_000_000;

@@ -3,7 +3,7 @@ import type { Holder } from "../../limiter/shared-queue.ts";
 import type { Running } from "./starts.ts";
 
 /** Places of calls that run are held on so often: three times in the life of a place. In milliseconds. */
-export const RENEWAL_MS = 5_000;
+const RENEWAL_MS = 5_000;
 
 /** Sees to it that places of long calls do not run out. */
 export interface PlaceRenewal {

@@ -4,7 +4,7 @@ import { notedFacts, noteOf } from "../breaker/note.ts";
 import { conversation } from "./conversation.ts";
 import { heartbeat } from "./heartbeat.ts";
 import { Outbox } from "./outbox.ts";
-import { type PlaceRenewal, placeRenewal, RENEWAL_MS } from "./place-renewal.ts";
+import { type PlaceRenewal, placeRenewal } from "./place-renewal.ts";
 import type { QueuedCall } from "./queued-call.ts";
 import { soonestOf } from "./soonest.ts";
 import type { Running, Starts, StartsOptions, UpstreamLimits } from "./starts.ts";
@@ -25,6 +25,8 @@ export interface QueueStartsOptions extends StartsOptions, UpstreamLimits {
 const TICKETS = 64;
 /** Urgent ones do not wait for that. */
 const URGENT_TICKETS = 256;
+/** Who waits says so this often: well within the life of an owner. In milliseconds. */
+const PRESENCE_MS = 2_000;
 /** Whoever closes waits no longer than this for the store to hear of it. In milliseconds. */
 const GOODBYE_MS = 1_000;
 
@@ -41,7 +43,7 @@ export function queueStarts(options: QueueStartsOptions): Starts {
   const elsewhere = usedElsewhere(terms, clock);
   const wakeUp = wakeCall(clock, () => flush());
   // Not only when there is nothing else to say, or a lost grant would not be found.
-  const presence = heartbeat(clock, RENEWAL_MS, () => beat());
+  const presence = heartbeat(clock, PRESENCE_MS, () => beat());
   const renewal = placeRenewal(clock, () => beat());
   const meanwhile = options.meanwhile(() => (trouble === undefined ? { pump } : undefined), renewal);
   const queue: SharedQueue = store.queue!(terms, {

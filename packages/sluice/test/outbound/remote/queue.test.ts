@@ -179,6 +179,9 @@ it("tells others that the breaker is open, and that it is closed again", async (
     await clock.advance(10);
   }
   expect(a!.api.stats().breaker?.state).toBe("closed");
+  // Who was silent for long is not told; he hears it when he asks.
+  void b!.call("b1");
+  await clock.advance(10);
   expect(b!.api.stats().breaker?.state).toBe("closed");
 });
 
