@@ -97,7 +97,8 @@ export class Line {
 
   /** @throws OutboundError when the call cannot start in time, as far as is known */
   #checkDeadline(call: QueuedCall): void {
-    const { trouble, aheadElsewhere } = this.starts;
+    const { trouble } = this.starts;
+    const aheadElsewhere = this.#elsewhere(call);
     const now = this.clock.elapsed();
     if (trouble !== undefined && call.deadline <= now) throw this.error("store", { cause: trouble });
     const { calls, cost } = this.#lanes.before(call, true);
@@ -106,6 +107,11 @@ export class Line {
     // So long from now the same call with the same patience will be let in.
     const retryAfterMs = Math.ceil((soonest - (call.deadline - now)) / 1000);
     throw this.error("deadline", { position: calls + aheadElsewhere, retryAfterMs: Math.max(1, retryAfterMs) });
+  }
+
+  /** Calls of other processes that go first, as far as is known: how urgent they are is not, so none may be more urgent than an urgent one. */
+  #elsewhere({ rank }: QueuedCall): number {
+    return rank === 0 ? 0 : this.starts.aheadElsewhere;
   }
 
   /** A call waits no more; its caller has left. */
@@ -190,7 +196,7 @@ export class Line {
   }
 
   #about(call: QueuedCall, isNewest: boolean): Standing {
-    const { aheadElsewhere } = this.starts;
+    const aheadElsewhere = this.#elsewhere(call);
     const { calls, cost } = this.#lanes.before(call, isNewest);
     const soonest = this.starts.soonest(call.lane, call.cost, cost + aheadElsewhere);
     return { position: calls + aheadElsewhere, startsInMs: Math.ceil(soonest / 1000) };

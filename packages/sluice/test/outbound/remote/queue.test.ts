@@ -32,6 +32,17 @@ it("puts a call first that is urgent, whichever process has it", async () => {
   expect(names()).toBe("a1 urgent a2 a3 a4");
 });
 
+it("does not refuse an urgent call because of those that wait already: it goes before them", async () => {
+  const { clock, calls, processes, names } = scene("1/s");
+  calls(0, 30, { maxWaitMs: Infinity, priority: "low" });
+  await clock.advance(100);
+  void processes[1]!.call("b", { maxWaitMs: Infinity });
+  await clock.advance(100);
+  void processes[1]!.call("urgent", { priority: "high", maxWaitMs: 3_000 });
+  await clock.advance(4_000);
+  expect(names()).toContain("urgent");
+});
+
 it("asks once for calls that come together, and then when the next can start", async () => {
   const { clock, calls, model, times } = scene("10/s", { processes: 1 });
   calls(0, 50);
