@@ -1,9 +1,11 @@
 import fc from "fast-check";
-import { createLimiter, memoryStore, type Store, StoreTimeoutError, StoreUnavailableError, timeout } from "sluice";
+import { createLimiter, memoryStore, type Store, StoreTimeoutError, timeout } from "sluice";
 import { type ManualClock, manualClock, storeSuite } from "sluice/testing";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { seeded } from "../algorithms/subjects.ts";
 import { heldStore, settled } from "../limiter/held-store.ts";
+import { scene } from "./timeout-scene.ts";
+import { expectNoUnhandledRejections } from "./unhandled-rejections.ts";
 
 /** A store that answers later, as stores do that are asked over a wire. */
 function remote(clock: ManualClock): Store {
@@ -15,13 +17,7 @@ function remote(clock: ManualClock): Store {
   };
 }
 
-const unhandled = vi.fn();
-beforeEach(() => void process.on("unhandledRejection", unhandled));
-afterEach(async () => {
-  await settled();
-  process.off("unhandledRejection", unhandled);
-  expect(unhandled).not.toHaveBeenCalled();
-});
+expectNoUnhandledRejections();
 
 describe("a store with a timeout", () => {
   it.each(storeSuite((clock) => timeout(remote(clock))))("$name", async ({ check }) => {
@@ -31,30 +27,6 @@ describe("a store with a timeout", () => {
     );
   });
 });
-
-/** A limiter over a held store, and what became of its calls. */
-function scene(options?: Parameters<typeof timeout>[1]) {
-  const clock = manualClock();
-  const held = heldStore(clock);
-  const store = timeout(held, options);
-  const limiter = createLimiter({ quota: "10/min", store });
-  const results: unknown[] = [];
-  const call = () => {
-    const n = results.push("waiting") - 1;
-    limiter.consume("k").then(
-      ({ allowed }) => (results[n] = allowed),
-      (error) => (results[n] = error),
-    );
-  };
-  /** Calls that the store fails, one after the other. */
-  const fail = async (times: number, error = new Error("the wire is cut")) => {
-    for (let i = 0; i < times; i++) {
-      call();
-      await held.fail(error);
-    }
-  };
-  return { clock, held, store, limiter, results, call, fail };
-}
 
 it("fails each call that is not answered in time, at its own time, with one timer for all", async () => {
   const { clock, results, call } = scene();
@@ -170,160 +142,4 @@ it("passes on what the store throws at once, and closes the store", async () => 
 it.each([0, -1, Number.NaN, Infinity, "50"])("refuses a timeout of %s", (timeoutMs) => {
   const options = { timeoutMs: timeoutMs as number };
   expect(() => timeout(heldStore(manualClock()), options)).toThrow("timeoutMs must be");
-});
-
-it("refuses to break after no failure", () => {
-  expect(() => timeout(heldStore(manualClock()), { breakAfter: 0 })).toThrow("breakAfter must be");
-});
-
-describe("the breaker", () => {
-  beforeEach(() => void vi.spyOn(Math, "random").mockReturnValue(0.5));
-  afterEach(() => void vi.restoreAllMocks());
-
-  it("sends nothing after five failures in a row, and says why and for how long", async () => {
-    const { held, results, call, fail } = scene();
-    await fail(5);
-    call();
-    await settled();
-    expect(held.asked).toBe(0);
-    expect(results[5]).toBeInstanceOf(StoreUnavailableError);
-    expect(results[5]).toMatchObject({
-      code: "STORE_UNAVAILABLE",
-      retryAfterMs: 1000,
-      cause: new Error("the wire is cut"),
-    });
-  });
-
-  it("counts timeouts as failures", async () => {
-    const { clock, held, results, call } = scene();
-    for (let i = 0; i < 5; i++) call();
-    await clock.advance(50);
-    call();
-    await settled();
-    expect(held.asked).toBe(5);
-    expect(results[5]).toBeInstanceOf(StoreUnavailableError);
-  });
-
-  it("starts anew when a call is answered in between", async () => {
-    const { held, call, fail } = scene();
-    for (let i = 0; i < 3; i++) {
-      await fail(4);
-      call();
-      await held.answer();
-    }
-    call();
-    expect(held.asked).toBe(1);
-  });
-
-  it("opens when more than half of twenty calls within ten seconds fail", async () => {
-    const { clock, held, call, fail, results } = scene();
-    const pair = async () => {
-      await fail(1);
-      call();
-      await held.answer();
-    };
-    call();
-    await held.answer();
-    for (let i = 0; i < 9; i++) await pair();
-    await fail(2); // 11 of 21
-    expect(results.at(-1)).toEqual(new Error("the wire is cut"));
-    call();
-    await settled();
-    expect(results.at(-1)).toBeInstanceOf(StoreUnavailableError);
-    await clock.advance(1000);
-    call();
-    await held.answer(); // the probe
-    await fail(1);
-    expect(results.at(-1)).toEqual(new Error("the wire is cut"));
-  });
-
-  it("forgets calls that are more than ten seconds ago", async () => {
-    const { clock, held, call, fail } = scene();
-    for (let i = 0; i < 9; i++) {
-      await fail(2);
-      call();
-      await held.answer();
-      await clock.advance(2000);
-    }
-    call();
-    expect(held.asked).toBe(1);
-  });
-
-  it("lets one call through after the pause, doubles the pause up to ten seconds, and closes when it is answered", async () => {
-    const { clock, held, results, call, fail } = scene();
-    await fail(5);
-    for (const pauseMs of [1000, 2000, 4000, 8000, 10_000, 10_000]) {
-      await clock.advance(pauseMs - 1);
-      call();
-      await settled();
-      expect(held.asked).toBe(0);
-      await clock.advance(1);
-      call();
-      call();
-      await settled();
-      expect(held.asked).toBe(1);
-      expect(results.at(-1)).toBeInstanceOf(StoreUnavailableError);
-      await held.fail(new Error("still cut"));
-    }
-    await clock.advance(10_000);
-    call();
-    await held.answer();
-    call();
-    call();
-    expect(held.asked).toBe(2);
-  });
-
-  it("spreads the first probe over 0.5 to 1.5 s", async () => {
-    for (const [random, ms] of [
-      [0, 500],
-      [0.999, 1499],
-    ] as const) {
-      vi.spyOn(Math, "random").mockReturnValue(random);
-      const { clock, held, call, fail } = scene();
-      await fail(5);
-      await clock.advance(ms - 1);
-      call();
-      await settled();
-      expect(held.asked).toBe(0);
-      await clock.advance(1);
-      call();
-      expect(held.asked).toBe(1);
-    }
-  });
-
-  it("is not told anything by calls that were sent before it opened", async () => {
-    const { clock, held, results, call } = scene();
-    for (let i = 0; i < 7; i++) call();
-    for (let i = 0; i < 5; i++) await held.fail(new Error("cut"));
-    await held.answer();
-    await held.fail(new Error("cut"));
-    call();
-    await settled();
-    expect(results.at(-1)).toBeInstanceOf(StoreUnavailableError);
-    await clock.advance(1000);
-    call();
-    expect(held.asked).toBe(1);
-  });
-
-  it("does not count the caller's own errors, also when they end a probe", async () => {
-    const { clock, held, results, call, fail } = scene();
-    await fail(10, new RangeError("a cost of half a unit"));
-    await fail(10, new TypeError("no key"));
-    expect(results.at(-1)).toBeInstanceOf(TypeError);
-    await fail(5, new TypeError("fetch failed", { cause: new Error("refused") }));
-    call();
-    await settled();
-    expect(results.at(-1)).toBeInstanceOf(StoreUnavailableError);
-    await clock.advance(1000);
-    await fail(1, new RangeError("a cost of half a unit"));
-    call();
-    expect(held.asked).toBe(1);
-  });
-
-  it("stays closed when told so", async () => {
-    const { held, call, fail } = scene({ breakAfter: Infinity });
-    await fail(100);
-    call();
-    expect(held.asked).toBe(1);
-  });
 });
