@@ -57,7 +57,7 @@ describe.each(servings)("$server, client $kind", ({ serve, kind, hearsCancels })
     expect(fake.stats()).toMatchObject({ started: 2, waiting: 0 });
   });
 
-  it.runIf(hearsCancels)("leaves the queue when the client cancels the request", async () => {
+  it("leaves the queue when the client cancels the request, if the server hears of it", async () => {
     const { clock, fake, call } = await start("1/10s");
     await call("ask");
     const leaving = new AbortController();
@@ -65,9 +65,9 @@ describe.each(servings)("$server, client $kind", ({ serve, kind, hearsCancels })
     await until(() => fake.stats().waiting === 1);
     leaving.abort();
     expect(await left).toBe("left");
-    await until(() => fake.stats().waiting === 0);
+    if (hearsCancels) await until(() => fake.stats().waiting === 0);
     await clock.advance(10_000);
-    expect(fake.stats().started).toBe(1);
+    expect(fake.stats()).toMatchObject({ started: hearsCancels ? 1 : 2, waiting: 0 });
   });
 
   it("answers a refusal with a result that a model can act on", async () => {

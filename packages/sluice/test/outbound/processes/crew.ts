@@ -20,7 +20,7 @@ export interface Orders {
 }
 
 /** A call that a worker made, in milliseconds of the clock of the machine. */
-export interface Made {
+interface Made {
   readonly start: number;
   /** Undefined: its process was killed before. */
   readonly end: number | undefined;
@@ -69,7 +69,7 @@ export async function crew(count: number, store: string, orders: Orders): Promis
   return workers;
 }
 
-export async function startWorker(store: string, orders: Orders): Promise<Worker> {
+async function startWorker(store: string, orders: Orders): Promise<Worker> {
   const child = spawn(process.execPath, ["--no-warnings", WORKER, store, JSON.stringify(orders)], {
     stdio: ["pipe", "pipe", "pipe"],
     env: { ...process.env, NODE_COMPILE_CACHE: compiled },

@@ -11,7 +11,7 @@ export interface Wire {
   push(deliver: () => void): void;
 }
 
-export interface ConnectOptions {
+interface ConnectOptions {
   readonly wire: Wire;
   /** The clock of the process. */
   readonly clock: Clock;
