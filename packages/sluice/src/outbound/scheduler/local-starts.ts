@@ -1,4 +1,5 @@
-import { Mode, type Verdict } from "../../algorithms/algorithm.ts";
+import { type Algorithm, Mode, type Verdict } from "../../algorithms/algorithm.ts";
+import { type Clock, systemClock } from "../../limiter/clock.ts";
 import { cut, FULL_RATE, rateAt, spacing } from "../../limiter/queue-state.ts";
 import { type Demand, type Ledger, type Line, ledger, type SyncStore } from "../../limiter/store.ts";
 import { type Limit, rateTerms, remembersEnds, scopeKey, windowOf } from "../limits.ts";
@@ -41,7 +42,7 @@ export function localStarts(options: LocalStartsOptions): Starts {
   const windows: readonly Window[] = limits
     .filter((limit) => !remembersEnds(limit))
     .map((limit) => {
-      const algorithm = windowOf(limit, timeoutMs);
+      const algorithm = lateBy(lag(clock, limit), windowOf(limit, timeoutMs));
       return {
         limit,
         ledger: ledger(`outbound/${name}/${limit.name}`, algorithm),
@@ -255,6 +256,20 @@ export function localStarts(options: LocalStartsOptions): Starts {
     close: () => wakeUp.cancel(),
   };
 }
+
+/**
+ * Between the moment when the units are taken and that of the start lie a few steps of this process. They take next to
+ * nothing, but not nothing: in real time windows count with this part of their period, and with no more than this.
+ */
+const LAG_PART = 500;
+const LAG_AT_MOST = 2_000;
+
+function lag(clock: Clock, { quota }: Limit): number {
+  return clock === systemClock ? Math.min(LAG_AT_MOST, Math.floor((quota.periodMs * 1000) / LAG_PART)) : 0;
+}
+
+const lateBy = (by: number, algorithm: Algorithm): Algorithm =>
+  by === 0 ? algorithm : (algorithm.usedLate?.(by).algorithm ?? algorithm);
 
 function periodOf({ anchor, quota }: Limit, timeoutMs: number): number {
   return anchor === "end" ? quota.periodMs + timeoutMs : quota.periodMs;

@@ -7,6 +7,7 @@ import { Outbox } from "./outbox.ts";
 import { type PlaceRenewal, placeRenewal } from "./place-renewal.ts";
 import type { QueuedCall } from "./queued-call.ts";
 import { soonestOf } from "./soonest.ts";
+import { startable } from "./startable.ts";
 import type { Running, Starts, StartsOptions, UpstreamLimits } from "./starts.ts";
 import { StoreTime } from "./store-time.ts";
 import { ticketId } from "./ticket-id.ts";
@@ -61,6 +62,7 @@ export function queueStarts(options: QueueStartsOptions): Starts {
   let trouble: unknown;
   let closed: (() => void) | undefined;
   let length = 0;
+  let isBackup = false;
   let ahead = 0;
   let nextAt = -Infinity;
   let pausedUntil = -Infinity;
@@ -77,7 +79,7 @@ export function queueStarts(options: QueueStartsOptions): Starts {
     time.sample(reply.now, sentAt);
     ({ length, ahead, rate } = reply);
     nextAt = reply.nextAfter === undefined ? -Infinity : now + reply.nextAfter;
-    if (reply.wakeAfter === undefined) wakeUp.told(reply.now, undefined);
+    isBackup = (reply.wakeAfter ?? 0) > (reply.nextAfter ?? 0);
     for (const id of reply.never) {
       const call = tickets.get(id);
       tickets.delete(id);
@@ -99,8 +101,7 @@ export function queueStarts(options: QueueStartsOptions): Starts {
 
   /** @param sentAt when it was asked for, if it was */
   function hear({ now: storeNow, grants, wakeAfter, note }: QueueNews, sentAt: number | undefined): void {
-    const now = clock.elapsed();
-    time.heard(storeNow, now);
+    time.heard(storeNow, clock.elapsed());
     const facts = note && notedFacts(note, storeNow);
     if (facts !== undefined) heard(facts);
     for (const grant of grants) {
@@ -108,14 +109,16 @@ export function queueStarts(options: QueueStartsOptions): Starts {
       const startsAt = clock.elapsed();
       granted(grant, sentAt === undefined ? time.age(grant.at, startsAt) : startsAt - sentAt);
     }
-    if (wakeAfter !== undefined && tickets.size > 0) wakeUp.told(storeNow, wakeAfter);
+    // Who only looks whether another does it need not: somebody has.
+    const isDone = wakeAfter === undefined && (sentAt !== undefined || isBackup);
+    if (isDone || (wakeAfter !== undefined && tickets.size > 0)) wakeUp.told(storeNow, wakeAfter);
     if (grants.length > 0) pump();
   }
 
   function granted(grant: Grant, age: number): void {
     const { id, lane, cost, receipts } = grant;
     const call = tickets.get(id);
-    const isLate = age > grant.usable || age < -terms.grace || pausedUntil > clock.elapsed();
+    const isLate = age > startable(grant.usable) || age < -terms.grace || pausedUntil > clock.elapsed();
     if (call === undefined || isLate) {
       // Whoever has started does not start again; what nobody starts, or starts too late, goes back.
       if (!tickets.settle(id)) return;
@@ -183,9 +186,7 @@ export function queueStarts(options: QueueStartsOptions): Starts {
     pump();
   }
 
-  function askAgain(): void {
-    again(lanes.size + meanwhile.asking > 0);
-  }
+  const askAgain = (): void => again(lanes.size + meanwhile.asking > 0);
 
   function settle(call: Running, how: "ended" | "unused"): void {
     const { id, receipts } = call.started;

@@ -7,6 +7,7 @@ import { alarm } from "./alarm.ts";
 import { type PlaceRenewal, placeRenewal } from "./place-renewal.ts";
 import type { QueuedCall } from "./queued-call.ts";
 import { soonestOf } from "./soonest.ts";
+import { startable } from "./startable.ts";
 import type { Running, Starts, StartsOptions, UpstreamLimits } from "./starts.ts";
 import { ticketId } from "./ticket-id.ts";
 import { usedElsewhere } from "./used-elsewhere.ts";
@@ -153,7 +154,7 @@ export function takeStarts(options: TakeStartsOptions): Starts {
     }
     look = LOOK_AGAIN;
     const receipts = terms.rules.map((_, i) => taken[i]!.receipt);
-    const isLate = now - sentAt > usable(taken) || pausedUntil > now;
+    const isLate = now - sentAt > startable(usable(taken)) || pausedUntil > now;
     if (isLate || !call.isWaiting) {
       send(demands.map((demand, i) => ({ ...demand, cost: -demand.cost, receipt: receipts[i]! })));
       if (isLate) backInLine(call);
