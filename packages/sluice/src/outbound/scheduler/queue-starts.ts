@@ -1,3 +1,4 @@
+import { leaseName } from "../../limiter/concurrency-limiter.ts";
 import type { Grant, QueueNews, QueueReply, QueueTerms, SharedQueue } from "../../limiter/shared-queue.ts";
 import type { Store } from "../../limiter/store.ts";
 import { notedFacts, noteOf } from "../breaker/note.ts";
@@ -10,7 +11,6 @@ import { soonestOf } from "./soonest.ts";
 import { startable } from "./startable.ts";
 import type { Running, Starts, StartsOptions, UpstreamLimits } from "./starts.ts";
 import { StoreTime } from "./store-time.ts";
-import { ticketId } from "./ticket-id.ts";
 import { Tickets } from "./tickets.ts";
 import { leftOf, usedElsewhere } from "./used-elsewhere.ts";
 import { wakeCall } from "./wake-call.ts";
@@ -48,7 +48,7 @@ export function queueStarts(options: QueueStartsOptions): Starts {
   const renewal = placeRenewal(clock, () => beat());
   const meanwhile = options.meanwhile(() => (trouble === undefined ? { pump } : undefined), renewal);
   const queue: SharedQueue = store.queue!(terms, {
-    owner: `${ticketId().toString(36)}-${ticketId().toString(36)}`,
+    owner: `${leaseName().toString(36)}-${leaseName().toString(36)}`,
     inform: (news) => hear(news, undefined),
   });
   const { flush, beat, again, close } = conversation({

@@ -1,4 +1,5 @@
 import { Mode } from "../../algorithms/algorithm.ts";
+import { leaseName } from "../../limiter/concurrency-limiter.ts";
 import { cut, FULL_RATE, rateAt, spacing } from "../../limiter/queue-state.ts";
 import { guarded } from "../../limiter/reply.ts";
 import { demandsOf, type QueueTerms } from "../../limiter/shared-queue.ts";
@@ -9,7 +10,6 @@ import type { QueuedCall } from "./queued-call.ts";
 import { soonestOf } from "./soonest.ts";
 import { startable } from "./startable.ts";
 import type { Running, Starts, StartsOptions, UpstreamLimits } from "./starts.ts";
-import { ticketId } from "./ticket-id.ts";
 import { usedElsewhere } from "./used-elsewhere.ts";
 
 export interface TakeStartsOptions extends StartsOptions, UpstreamLimits {
@@ -104,7 +104,7 @@ export function takeStarts(options: TakeStartsOptions): Starts {
     }
     lanes.serve(call);
     call.isWaiting = true;
-    call.ticket = ticketId();
+    call.ticket = leaseName();
     asking = call;
     ask(call, call.ticket, now);
   }

@@ -1,7 +1,7 @@
+import { leaseName } from "../../limiter/concurrency-limiter.ts";
 import type { Ticket } from "../../limiter/shared-queue.ts";
 import type { QueuedCall } from "./queued-call.ts";
 import { Recent } from "./recent.ts";
-import { ticketId } from "./ticket-id.ts";
 
 /** Calls of this process that stand in a shared queue, by the names of their tickets. */
 export class Tickets {
@@ -31,7 +31,7 @@ export class Tickets {
 
   /** A call stands in the queue from now on, where it would stand if it had done so when it came. */
   stand(call: QueuedCall, now: number): Ticket {
-    call.ticket = ticketId();
+    call.ticket = leaseName();
     call.isWaiting = true;
     this.#calls.set(call.ticket, call);
     return { id: call.ticket, lane: call.lane, cost: call.cost, offset: Math.round(call.order - now) };
