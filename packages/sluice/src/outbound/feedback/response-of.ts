@@ -1,3 +1,4 @@
+import { field } from "../field.ts";
 import type { ResponseHead } from "./statement.ts";
 
 /**
@@ -17,14 +18,4 @@ function headOf(value: unknown): ResponseHead | undefined {
   if (typeof headers !== "object" || headers === null) return undefined;
   const status = field(value, "status") ?? field(value, "statusCode");
   return typeof status === "number" ? { status, headers: headers as ResponseHead["headers"] } : undefined;
-}
-
-/** A field of a stranger's object: one that throws when it is read is as good as none. */
-function field(value: unknown, name: string): unknown {
-  if (typeof value !== "object" || value === null) return undefined;
-  try {
-    return (value as Readonly<Record<string, unknown>>)[name];
-  } catch {
-    return undefined;
-  }
 }

@@ -1,3 +1,5 @@
+import { field } from "../field.ts";
+
 /**
  * What a thrown error tells about the call that it ended. `answered`: the upstream answered, with a status from 400.
  * `unsent`: the request did not leave this machine. `lost`: the connection broke, or time ran out.
@@ -115,14 +117,4 @@ function isErrorStatus(value: unknown): value is number {
 
 function isIn(names: ReadonlySet<string>, value: unknown): boolean {
   return typeof value === "string" && names.has(value);
-}
-
-/** A field of a stranger's object: one that throws when it is read is as good as none. */
-function field(value: unknown, name: string): unknown {
-  if (typeof value !== "object" || value === null) return undefined;
-  try {
-    return (value as Readonly<Record<string, unknown>>)[name];
-  } catch {
-    return undefined;
-  }
 }
