@@ -1,8 +1,7 @@
 import type { Clock } from "../../limiter/clock.ts";
-import type { QueueTerms } from "../../limiter/shared-queue.ts";
 import type { Awaitable } from "../../limiter/store.ts";
 import type { BreakerFacts } from "../breaker/facts.ts";
-import type { Limit } from "../limits.ts";
+import type { TermsOptions } from "../limits.ts";
 import type { Lanes } from "./lanes.ts";
 import type { QueuedCall, Started } from "./queued-call.ts";
 
@@ -80,12 +79,6 @@ export interface StartsOptions {
 }
 
 /** The limits of an upstream, as all kinds of starts keep them. */
-export interface UpstreamLimits {
-  readonly name: string;
-  readonly limits: readonly Limit[];
-  readonly concurrency: number | undefined;
-  readonly pace: QueueTerms["pace"];
-  readonly timeoutMs: number;
-  readonly graceMs: number | undefined;
+export interface UpstreamLimits extends TermsOptions {
   readonly clock: Clock;
 }
