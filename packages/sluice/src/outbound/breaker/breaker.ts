@@ -2,7 +2,7 @@ import { isolated } from "../../limiter/events.ts";
 import { type BreakerFacts, type BreakerPhase, isFacts, joinFacts } from "./facts.ts";
 import { type BreakerChange, type BreakerOptions, breakerOptions } from "./options.ts";
 import { createProbes } from "./probes.ts";
-import { isCounts, LastingTally, type OutcomeCounts, RollingTally, type Tally } from "./tally.ts";
+import { LastingTally, RollingTally, type Tally } from "./tally.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** A call that may be made: to be settled once. */
@@ -17,12 +17,6 @@ interface Refusal {
   readonly pass: false;
   /** When it is worth asking again, from now. While probes are under way it may be too early, but is never too late. */
   readonly retryAfterMs: number;
-}
-
-/** Outcomes for other processes. They count only for breakers in the same generation and state. */
-interface SharedOutcomes extends OutcomeCounts {
-  readonly generation: number;
-  readonly state: BreakerPhase;
 }
 
 /** A breaker, as people look at it. */
@@ -60,10 +54,6 @@ export interface Breaker {
    *   its generations from 0, and nobody would believe it. Who answers only those that are behind ends the talk.
    */
   adopt(facts: BreakerFacts, nowMs: number): boolean;
-  /** The outcomes of this process since it was last asked. Undefined: there are none. */
-  drain(): SharedOutcomes | undefined;
-  /** Count what another process drained: once, since counts cannot be told apart. */
-  absorb(outcomes: SharedOutcomes, nowMs: number): void;
 }
 
 /**
@@ -71,8 +61,8 @@ export interface Breaker {
  *
  * Closed, it opens when at least `minimumCalls` of the window ended and the part that failed reaches `failureRate`, or
  * the part that was slow `slowRate`. Open, it becomes half-open by time. Half-open, it admits `probes` calls, and by
- * the same rates it opens or closes, as soon as the probes that are left could not change it. Several processes
- * admit so many probes each, and decide by all that they hear of.
+ * the same rates it opens or closes, as soon as the probes that are left could not change it. Each process
+ * counts its own calls and admits its own probes; states are what they tell each other.
  *
  * @throws RangeError for options that cannot be.
  */
@@ -84,7 +74,6 @@ export function createBreaker(options: BreakerOptions = {}): Breaker {
   let generation = 0;
   let pass: Admission = { pass: true, generation, isProbe: false };
   let tally: Tally = new RollingTally(settings.windowMs);
-  let undrained = new LastingTally();
   let openUntilMs = 0;
   /** How often it opened since it was closed. */
   let openings = 0;
@@ -101,7 +90,6 @@ export function createBreaker(options: BreakerOptions = {}): Breaker {
     state = next;
     generation = inGeneration;
     pass = { pass: true, generation, isProbe: false };
-    undrained = new LastingTally();
     probes.clear();
     if (from === next) return;
     tell?.({ from, to: next, generation, cause, openForMs: next === "open" ? openUntilMs - nowMs : 0 });
@@ -163,7 +151,6 @@ export function createBreaker(options: BreakerOptions = {}): Breaker {
       if (!isCurrent || state === "open" || verdict === "neither") return;
       const failures = verdict === "failure" ? 1 : 0;
       const slow = durationMs > settings.slowMs ? 1 : 0;
-      undrained.add(1 - failures, failures, slow);
       count(1 - failures, failures, slow, nowMs);
     },
 
@@ -193,21 +180,6 @@ export function createBreaker(options: BreakerOptions = {}): Breaker {
       if (theirs.state === "open") openings++;
       enter(theirs.state, theirs.generation, "adopted", nowMs);
       return false;
-    },
-
-    drain() {
-      if (undrained.calls() === 0) return undefined;
-      const [calls, failures, slow] = [undrained.calls(), undrained.failures(), undrained.slow()];
-      undrained = new LastingTally();
-      return { generation, state, successes: calls - failures, failures, slow };
-    },
-
-    absorb(outcomes, nowMs) {
-      advance(nowMs);
-      const isCurrent = outcomes.generation === generation && outcomes.state === state;
-      if (isCurrent && state !== "open" && isCounts(outcomes)) {
-        count(outcomes.successes, outcomes.failures, outcomes.slow, nowMs);
-      }
     },
   };
 }

@@ -1,18 +1,5 @@
 import { RollingCount } from "./rolling-count.ts";
 
-/** Outcomes of calls, counted. */
-export interface OutcomeCounts {
-  readonly successes: number;
-  readonly failures: number;
-  /** How many of them all took too long. */
-  readonly slow: number;
-}
-
-/** Whether counts that came from elsewhere can be counted: a sum that was once NaN would stay so. */
-export function isCounts({ successes, failures, slow }: OutcomeCounts): boolean {
-  return [successes, failures, slow].every((count) => Number.isSafeInteger(count) && count >= 0);
-}
-
 /** Where outcomes are counted. All numbers are plain: every call that ends comes by here. */
 export interface Tally {
   add(successes: number, failures: number, slow: number, nowMs: number): void;
