@@ -1,29 +1,18 @@
 import type { StatedLimit } from "./statement.ts";
 import { type AnsweredCall, type UsageTrack, usageTrack } from "./usage-track.ts";
 
-export interface UsageModelOptions {
-  /** The unit that `sent` counts. Limits in other units are not followed. @default "requests" */
-  readonly unit?: string;
-  /** Our own limit for what a server states, in the same window; undefined if there is none. */
-  readonly configured?: (stated: StatedLimit) => number | undefined;
-}
-
 /** What follows from one limit that a response states. */
 interface NoticedUsage {
   readonly stated: StatedLimit;
   /** Units that others used, noticed now: each is reported once. */
   readonly foreign: number;
-  /** The server's limit, where it is below the configured one. */
-  readonly tightenTo?: number;
-  /** The window as stated, else the longest time to a reset so far: the window is not shorter than that. */
-  readonly windowMs?: number;
 }
 
 /** How much of the limits of a server is used, by this program and by others with the same key. */
 export interface UsageModel {
   /** Notes that a call goes out; answers its place in the order, to be given back once: to `heard` or to `lost`. */
   sent(cost: number, nowMs: number): number;
-  /** Notes what the response to a call states; one answer for each limit that is followed, in their order. */
+  /** Notes what the response to a call states; one answer for each limit, in their order. All limits count what `sent` counts. */
   heard(sequence: number, limits: readonly StatedLimit[], nowMs: number): readonly NoticedUsage[];
   /** Notes that a call ended without a response. */
   lost(sequence: number, nowMs: number): void;
@@ -51,7 +40,7 @@ const MAX_TRACKS = 1000;
  * know of all calls of this program: the units of other processes with the same key are foreign to the model. And a
  * call that was lost is taken to have been counted before calls that are sent later.
  */
-export function createUsageModel({ unit = "requests", configured }: UsageModelOptions = {}): UsageModel {
+export function createUsageModel(): UsageModel {
   const own = { next: 0, sent: 0, settled: 0 };
   const inFlight = new Map<number, AnsweredCall>();
   const tracks = new Map<string, UsageTrack>();
@@ -64,14 +53,13 @@ export function createUsageModel({ unit = "requests", configured }: UsageModelOp
       return sequence;
     },
     heard(sequence, limits, nowMs) {
-      const followed = limits.filter((stated) => (stated.unit ?? "requests") === unit);
       const call = inFlight.get(sequence);
-      if (call === undefined) return followed.map((stated) => noticed(stated, 0, undefined));
-      const heard = followed.map((stated) => (hasRemaining(stated) ? trackOf(stated, nowMs) : undefined));
+      if (call === undefined) return limits.map((stated) => ({ stated, foreign: 0 }));
+      const heard = limits.map((stated) => (hasRemaining(stated) ? trackOf(stated, nowMs) : undefined));
       settle(call, new Set(heard), nowMs);
-      return followed.map((stated, i) => {
+      return limits.map((stated, i) => {
         const foreign = hasRemaining(stated) ? heard[i]?.heard(call, stated, nowMs) : undefined;
-        return noticed(stated, foreign ?? 0, heard[i]?.longestResetMs);
+        return { stated, foreign: foreign ?? 0 };
       });
     },
     lost(sequence, nowMs) {
@@ -98,19 +86,6 @@ export function createUsageModel({ unit = "requests", configured }: UsageModelOp
     const track = usageTrack(own);
     tracks.set(key, track);
     return track;
-  }
-
-  function noticed(stated: StatedLimit, foreign: number, longestResetMs: number | undefined): NoticedUsage {
-    const windowMs = stated.windowMs ?? longestResetMs;
-    const ours = configured?.(stated);
-    // A limit of 0 is no limit but a block: it passes, and limits stay.
-    const isTighter = ours !== undefined && stated.limit !== undefined && stated.limit > 0 && stated.limit < ours;
-    return {
-      stated,
-      foreign,
-      ...(isTighter && { tightenTo: stated.limit }),
-      ...(windowMs !== undefined && { windowMs }),
-    };
   }
 }
 

@@ -27,8 +27,6 @@ export interface UsageTrack {
   /** Units that may be sent now, or undefined when what was said is outdated. */
   allowed(nowMs: number): number | undefined;
   readonly isOutdated: (nowMs: number) => boolean;
-  /** The longest time to a reset that was stated: the window is not shorter. */
-  readonly longestResetMs: number | undefined;
 }
 
 interface Trails {
@@ -48,7 +46,6 @@ export function usageTrack(own: OwnUnits): UsageTrack {
   let remainingMark = 0;
   let othersSince = Infinity;
   let outdatedAtMs = -Infinity;
-  let longestResetMs: number | undefined;
   // Calls that ended without a statement, in two generations: a later call tells that they are counted.
   let older = { units: 0, mark: 0 };
   let newer = { units: 0, mark: 0 };
@@ -87,9 +84,6 @@ export function usageTrack(own: OwnUnits): UsageTrack {
       return Math.max(0, remaining - (own.sent - own.settled) - older.units - newer.units);
     },
     isOutdated: (nowMs) => nowMs >= outdatedAtMs,
-    get longestResetMs() {
-      return longestResetMs;
-    },
   };
 
   function noteCounted(sequence: number): void {
@@ -104,7 +98,6 @@ export function usageTrack(own: OwnUnits): UsageTrack {
    */
   function noteRemaining(sequence: number, stated: StatedLimit & { readonly remaining: number }, nowMs: number): void {
     const { resetAfterMs, windowMs } = stated;
-    if (resetAfterMs !== undefined) longestResetMs = Math.max(longestResetMs ?? 0, resetAfterMs);
     if (stated.remaining > remaining && sequence < remainingMark) {
       othersSince = Math.min(othersSince, stated.remaining);
       return;

@@ -189,35 +189,6 @@ describe("the model of usage", () => {
     expect(model.allowed({ name: "a" }, 120_002)).toBeUndefined();
   });
 
-  it("never takes the time to a reset for the window: the window is at least the longest of them", () => {
-    const model = createUsageModel();
-    const hear = (resetAfterMs: number, windowMs?: number) => {
-      const stated = { name: "a", limit: 10, remaining: 5, resetAfterMs, ...(windowMs !== undefined && { windowMs }) };
-      return model.heard(model.sent(1, 0), [stated], 0)[0]!.windowMs;
-    };
-    expect([hear(1000), hear(7000), hear(200), hear(300, 10_000), hear(400)]).toEqual([1000, 7000, 7000, 10_000, 7000]);
-  });
-
-  it("tightens to what the server states for a limit of ours, never loosens, and takes a block for no limit", () => {
-    const model = createUsageModel({ configured: ({ windowMs }) => (windowMs === 60_000 ? 60 : undefined) });
-    const tighten = (limit: number, windowMs: number) =>
-      model.heard(model.sent(1, 0), [{ limit, windowMs }], 0)[0]!.tightenTo;
-    expect([tighten(50, 60_000), tighten(60, 60_000), tighten(90, 60_000)]).toEqual([50, undefined, undefined]);
-    expect([tighten(5, 1000), tighten(0, 60_000)]).toEqual([undefined, undefined]);
-  });
-
-  it("follows limits of its unit only", () => {
-    const requests = createUsageModel();
-    const tokens = createUsageModel({ unit: "tokens" });
-    const limits = [
-      { unit: "requests", limit: 10, remaining: 8, resetAfterMs: 1000 },
-      { unit: "tokens", limit: 1000, remaining: 400, resetAfterMs: 1000 },
-      { name: "unnamed unit", limit: 10, remaining: 9, resetAfterMs: 1000 },
-    ];
-    expect(requests.heard(requests.sent(1, 0), limits, 0).map(({ foreign }) => foreign)).toEqual([1, 0]);
-    expect(tokens.heard(tokens.sent(500, 0), limits, 0).map(({ foreign }) => foreign)).toEqual([100]);
-  });
-
   it("follows only so many limits, whatever names the server makes up", () => {
     const model = createUsageModel();
     const hear = (name: string, nowMs: number) =>
