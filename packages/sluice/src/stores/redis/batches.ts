@@ -9,7 +9,8 @@ import { type Decided, demandsOf, haveSameBlocks, PendingTake, type PlainTake, p
 import { type Reader, reader } from "./reader.ts";
 import { type Request, requests } from "./request.ts";
 import { runs } from "./runs.ts";
-import { Ask, type Script, Sign, script } from "./script.ts";
+import { Ask, type Script, script } from "./script.ts";
+import { Sign } from "./sign.ts";
 import { slotOf } from "./slot.ts";
 import { takenOf } from "./taken.ts";
 

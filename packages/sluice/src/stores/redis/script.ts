@@ -1,18 +1,12 @@
 import { createHash } from "node:crypto";
 import { accountsLua, writeAccountsLua } from "./accounts.lua.ts";
+import { ledgersLua } from "./ledgers.lua.ts";
+import { Sign } from "./sign.ts";
 import { twinsLua } from "./twins.lua.ts";
 
 /** What a request asks about each of its decisions. */
 export const Ask = { take: 0, force: 1, read: 2, forget: 3 } as const;
 export type Ask = (typeof Ask)[keyof typeof Ask];
-
-/** What the script says instead of the units that are left, or of the time. */
-export const Sign = {
-  /** Time lies outside the windows of a calendar: nothing was done. */
-  needsWindows: -1,
-  /** The bytes of a key are not a state. */
-  damaged: -2,
-} as const;
 
 /**
  * Everything that Redis does for the store, as one script: all decisions of a batch, one after the other, each
@@ -34,17 +28,7 @@ export const Sign = {
 const text = `${twinsLua}
 local names = KEYS
 local now, linger, ledgers, ledgerOf, asked, markers = unpack(cjson.decode(ARGV[1]))
-if now == 0 then
-  local time = call('TIME')
-  now = time[1] * 1000000 + time[2]
-end
-for i, ledger in ipairs(ledgers) do
-  local carries = ledger[2] == 1
-  ledgers[i] = twins[ledger[1]](now, carries, unpack(ledger, 3))
-  if ledgers[i] then ledgers[i].carries = carries end
-  if not ledgers[i] then return format('[${Sign.needsWindows},%d]', now) end
-end
-
+${ledgersLua}
 local bytes, missing = {}, {}
 for from = 1, #KEYS, 1000 do
   local to = min(from + 999, #KEYS)

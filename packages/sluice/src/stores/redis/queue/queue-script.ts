@@ -1,5 +1,7 @@
 import { accountsLua, writeAccountsLua } from "../accounts.lua.ts";
-import { Sign, scriptOf } from "../script.ts";
+import { ledgersLua } from "../ledgers.lua.ts";
+import { scriptOf } from "../script.ts";
+import { Sign } from "../sign.ts";
 import { twinsLua } from "../twins.lua.ts";
 import { exchangeLua } from "./exchange.lua.ts";
 import { queueStateLua } from "./queue-state.lua.ts";
@@ -22,17 +24,7 @@ const text = `${twinsLua}
 local linger, life, rules, grace, ownerLife, pace, interval, recovery = unpack(cjson.decode(ARGV[2]))
 local now, owner, request = unpack(cjson.decode(ARGV[3]))
 local ledgers = cjson.decode(ARGV[1])
-if now == 0 then
-  local time = call('TIME')
-  now = time[1] * 1000000 + time[2]
-end
-for i, ledger in ipairs(ledgers) do
-  local carries = ledger[2] == 1
-  ledgers[i] = twins[ledger[1]](now, carries, unpack(ledger, 3))
-  if not ledgers[i] then return format('[${Sign.needsWindows},%d]', now) end
-  ledgers[i].carries = carries
-end
-for i, rule in ipairs(rules) do
+${ledgersLua}for i, rule in ipairs(rules) do
   rules[i] = {
     ledger = rule[1], per = rule[2], isByCost = rule[3] == 1, isPlace = rule[4] == 1,
     afterEnd = rule[5], endsWithWindow = rule[6] == 1, capacity = rule[7],

@@ -6,7 +6,7 @@ import { RedisKeyError } from "../errors.ts";
 import type { KeyNames } from "../key-names.ts";
 import { lingerMs } from "../request.ts";
 import { runs } from "../runs.ts";
-import { Sign } from "../script.ts";
+import { Sign } from "../sign.ts";
 import { type ReplyCells, readNews, replyOf } from "./queue-reply.ts";
 import { requestText } from "./queue-request.ts";
 import { queueScript } from "./queue-script.ts";
