@@ -71,3 +71,26 @@ assert.equal(readRefusal(refusedAtOnce)?.retryAfterMs, 4_000);
 await clock.advance(2_000);
 assert.ok(!(await waiting).isError);
 console.log("By option a call waits its turn, and is refused at once when that would take too long.");
+
+const trial: boolean[] = [];
+const governed = await clientOf(
+  rateLimit(v1(), {
+    name: "governed",
+    store,
+    client: () => "ann",
+    tier: { clients: { ann: "pro" } },
+    policies: [
+      { name: "plan", match: { tool: "h*" }, tiers: { pro: "2/min", "*": "1/min" } },
+      { name: "stricter", match: { tool: "hello" }, quota: "1/min", mode: "shadow" },
+    ],
+    onDecision: ({ mode, decision }) => mode === "shadow" && trial.push(decision.allowed),
+  }),
+);
+const answers = [];
+for (let i = 0; i < 3; i++) answers.push(await governed.callTool({ name: "hello" }));
+assert.deepEqual(
+  answers.map((answer) => readRefusal(answer)?.quota),
+  [undefined, undefined, "plan.per-minute"],
+);
+assert.deepEqual(trial, [true, false]);
+console.log("Policies give a tier its own quota, and try a stricter limit without refusing anybody by it.");

@@ -8,14 +8,13 @@ import { chain, guarded } from "../../limiter/reply.ts";
 import { type Reservation, reserve } from "../../limiter/reservation.ts";
 import type { Awaitable, Store } from "../../limiter/store.ts";
 import { WaitingLine } from "../../limiter/waiting-line.ts";
-import type { McpCall } from "./call.ts";
-import type { Rule, RuleClaim } from "./limits.ts";
+import type { McpCall } from "../../policy/call.ts";
+import type { Caller, Rule, RuleClaim } from "../../policy/rule.ts";
 import type { McpDecisionEvent } from "./options.ts";
 
 /** A call that falls under limits. */
-export interface Applied {
+export interface Applied extends Caller {
   readonly call: McpCall;
-  readonly client: string;
   readonly rules: readonly Rule[];
 }
 
@@ -37,6 +36,9 @@ export interface Admission {
 
 const nothing = (): void => {};
 
+/** What listeners hear of calls. */
+export type Outcome = NonNullable<Admission["outcome"]>;
+
 /** Calls without limits. */
 export const free: Admission = { holdsPlaces: false, finish: nothing, abandon: nothing, undo: nothing };
 
@@ -53,10 +55,11 @@ export function admissionsOver(store: Store, maxWaitMs: number) {
 
   /** Every claim is made anew for each attempt: a place has a new name each time. */
   const claimsOf = (list: readonly Applied[]): readonly RuleClaim[] =>
-    list.flatMap(({ call, client, rules }) => rules.flatMap((rule) => rule.claims(call, client)));
+    list.flatMap(({ call, rules, ...caller }) => rules.flatMap((rule) => rule.claims(call, caller)));
 
   function attempt(list: readonly Applied[]): Awaitable<Admission> {
     const claims = claimsOf(list);
+    if (claims.length === 0) return free;
     return chain(reserve(store, claims), (reservation) => {
       const outcome = outcomeOf(claims, reservation.decisions);
       if (!reservation.decision.allowed) return { ...free, refusal: refusalOf(claims, reservation.decisions), outcome };
@@ -158,6 +161,8 @@ export function admissionsOver(store: Store, maxWaitMs: number) {
     retryAfterMs <= maxWaitMs || (needsPlaces(list) && retryAfterMs !== Infinity);
 
   return {
+    /** Asks once, and never waits. */
+    attempt,
     /** At once where the store answers at once, unless the calls have to wait. */
     admit(list: readonly Applied[], signal?: AbortSignal): Awaitable<Admission> {
       if (maxWaitMs === 0) return attempt(list);
@@ -170,7 +175,7 @@ export function admissionsOver(store: Store, maxWaitMs: number) {
   };
 }
 
-function outcomeOf(claims: readonly RuleClaim[], decisions: readonly Decision[]): Admission["outcome"] & {} {
+function outcomeOf(claims: readonly RuleClaim[], decisions: readonly Decision[]): Outcome {
   return {
     decision: bindingOf(decisions),
     decisions: claims.map(({ quota }, i) => ({ quota, decision: decisions[i]! })),

@@ -1,23 +1,5 @@
-import type { AuthInfoLike, HeadersLike, JsonRpcRequest, WireMessage } from "./types.ts";
-
-/** A request that a client makes of a server, and what is known about who makes it. */
-export interface McpCall {
-  /** Such as `"tools/call"`. */
-  readonly method: string;
-  /** Name of the tool, of a `tools/call`. */
-  readonly tool?: string;
-  readonly params: Readonly<Record<string, unknown>>;
-  /** What a verified token says. Never set from anything that the client can make up. */
-  readonly authInfo?: AuthInfoLike | undefined;
-  /** Headers of the HTTP request. The client chooses them: verify before you key on one. */
-  readonly headers?: Headers | undefined;
-  /** The client's address as a key, where it is known: see `withClientAddress`. */
-  readonly address?: string | undefined;
-  /** Session of a 2025 client. A client can open as many as it likes: never a key by itself. */
-  readonly sessionId?: string | undefined;
-  /** Names the connection where one connection is one client: stdio, and transports in memory. */
-  readonly connection?: string | undefined;
-}
+import type { McpCall } from "../../policy/call.ts";
+import type { HeadersLike, JsonRpcRequest, WireMessage } from "./types.ts";
 
 /** Where a message came from. */
 export type Origin = Omit<McpCall, "method" | "tool" | "params">;

@@ -1,6 +1,6 @@
 import { systemClock } from "../../limiter/clock.ts";
 import type { Store } from "../../limiter/store.ts";
-import type { McpCall } from "./call.ts";
+import type { McpCall } from "../../policy/call.ts";
 
 /** Legs of multi-round-trip calls that will be free, once each. */
 export interface Continuations {

@@ -7,7 +7,17 @@ import type { FastMcpLike, FastMcpTool, ToolContext } from "./types.ts";
 
 export type FastMcpRateLimitOptions = Pick<
   McpRateLimitOptions,
-  "perClient" | "global" | "tools" | "client" | "store" | "name" | "wait" | "describe" | "onDecision"
+  | "perClient"
+  | "global"
+  | "tools"
+  | "policies"
+  | "tier"
+  | "client"
+  | "store"
+  | "name"
+  | "wait"
+  | "describe"
+  | "onDecision"
 >;
 
 /**

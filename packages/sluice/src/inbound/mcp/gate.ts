@@ -3,14 +3,18 @@ import { type Refusal, refusalText } from "../../answers/text.ts";
 import { isolated } from "../../limiter/events.ts";
 import { chain, guarded } from "../../limiter/reply.ts";
 import type { Awaitable, Store } from "../../limiter/store.ts";
+import type { McpCall } from "../../policy/call.ts";
+import { NEVER_BLOCKED } from "../../policy/never-block.ts";
+import type { Rule } from "../../policy/rule.ts";
+import { tierReader } from "../../policy/tier.ts";
 import { type MemoryStore, memoryStore } from "../../stores/memory/memory.ts";
-import { type Admission, type Applied, admissionsOver, free } from "./admission.ts";
-import { callOf, isRequest, type McpCall, type Origin } from "./call.ts";
+import { type Admission, type Applied, admissionsOver, free, type Outcome } from "./admission.ts";
+import { callOf, isRequest, type Origin } from "./call.ts";
 import { continuations } from "./continuations.ts";
 import { clientOf } from "./identity.ts";
 import { rulesOf } from "./limits.ts";
-import { NEVER_BLOCKED } from "./never-block.ts";
 import { errorCodeOf, type McpRateLimitOptions, maxWaitOf } from "./options.ts";
+import { withShadow } from "./shadow.ts";
 import type { JsonRpcRequest } from "./types.ts";
 
 /** Decides about the requests of clients, before the server sees them. */
@@ -44,6 +48,7 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
   const { client = clientOf, name = "mcp", refusal: form = "result", describe = refusalText, mrtr = "every" } = options;
   const store = storeOf(options.store);
   const rules = rulesOf(options, store, name);
+  const tierOf = tierReader(options.tier);
   const code = errorCodeOf(options.errorCode);
   const announce = options.onDecision && isolated("onDecision", options.onDecision);
   const admissions = admissionsOver(store, maxWaitOf(options.wait));
@@ -57,13 +62,20 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
       if (matching.length === 0) continue;
       found = chain(found, (list) =>
         chain(client(call), (key) => {
-          if (key !== undefined && !legs?.take(call, key))
-            list.push({ call, client: checkedKey(key), rules: matching });
-          return list;
+          if (key === undefined || legs?.take(call, key)) return list;
+          return chain(tierOf(call, checkedKey(key)), (tier) => {
+            list.push({ call, client: key, tier, rules: matching });
+            return list;
+          });
         }),
       );
     }
     return found;
+  }
+
+  function tell(list: readonly Applied[], mode: Rule["mode"], outcome: Outcome | undefined): void {
+    if (announce === undefined || outcome === undefined) return;
+    for (const { call, client: key, tier } of list) announce({ call, client: key, tier, mode, ...outcome });
   }
 
   return {
@@ -73,11 +85,16 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
       const calls = requests.map((request) => callOf(request, origin));
       return chain(applied(calls), (list) => {
         if (list.length === 0) return free;
-        return chain(admissions.admit(list, signal), (admission) => {
-          if (announce !== undefined) {
-            for (const { call, client: key } of list) announce({ call, client: key, ...admission.outcome! });
-          }
-          return admission;
+        const enforced = inMode(list, "enforce");
+        return chain(enforced.length === 0 ? free : admissions.admit(enforced, signal), (admission) => {
+          tell(enforced, "enforce", admission.outcome);
+          const onTrial = inMode(list, "shadow");
+          if (admission.refusal !== undefined || onTrial.length === 0) return admission;
+          return withShadow(
+            admission,
+            () => admissions.attempt(onTrial),
+            (outcome) => tell(onTrial, "shadow", outcome),
+          );
         });
       });
     },
@@ -105,6 +122,14 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
       );
     },
   };
+}
+
+/** The calls that rules of this mode apply to. */
+function inMode(list: readonly Applied[], mode: Rule["mode"]): readonly Applied[] {
+  return list.flatMap((one) => {
+    const rules = one.rules.filter((rule) => rule.mode === mode);
+    return rules.length === 0 ? [] : [{ ...one, rules }];
+  });
 }
 
 /** What could not be decided is not let through: the answer says that the limiter failed, not that there is a limit. */

@@ -1,4 +1,4 @@
-import type { McpCall } from "./call.ts";
+import type { McpCall } from "../../policy/call.ts";
 
 /** Says whose limits a call falls under. Return `undefined` to let the call through uncharged. */
 export type ClientOf = (call: McpCall) => string | undefined | PromiseLike<string | undefined>;

@@ -1,13 +1,10 @@
-import { shown, wholeNumber } from "../../algorithms/numbers.ts";
-import type { ConcurrencyLimiter } from "../../limiter/concurrency-limiter.ts";
-import type { Limiter } from "../../limiter/limiter.ts";
-import type { Quota } from "../../limiter/quota.ts";
-import { type QuotaLike, toQuotas } from "../../limiter/rate.ts";
-import type { Claim } from "../../limiter/reservation.ts";
+import { shown } from "../../algorithms/numbers.ts";
+import type { QuotaLike } from "../../limiter/rate.ts";
 import type { Store } from "../../limiter/store.ts";
-import { createConcurrencyLimiter, createLimiter } from "../../stores/create-limiter.ts";
-import type { McpCall } from "./call.ts";
-import { COUNTED_BY_NAME_ONLY, NEVER_BLOCKED } from "./never-block.ts";
+import type { McpCall } from "../../policy/call.ts";
+import { COUNTED_BY_NAME_ONLY, NEVER_BLOCKED } from "../../policy/never-block.ts";
+import { type Policy, rulesOfPolicies } from "../../policy/policy.ts";
+import { type Rule, ruleOf } from "../../policy/rule.ts";
 
 /** One limit in full. */
 export interface LimitOptions {
@@ -39,26 +36,8 @@ export interface McpLimits {
    * together: a client that makes up names of tools must not get a new limit with each.
    */
   readonly tools?: Readonly<Record<string, LimitLike>>;
-}
-
-/** A limit that applies to a call. */
-export interface Rule {
-  /** What is limited, for people and models: `the tool "search"`. */
-  readonly subject: string;
-  readonly per: "client" | "everyone";
-  matches(call: McpCall): boolean;
-  /** Whether a place is held while the call runs. */
-  readonly holdsPlaces: boolean;
-  /** What the call asks of the store, for the key of its client. */
-  claims(call: McpCall, client: string): readonly RuleClaim[];
-}
-
-/** A claim, and what a refusal says about it. */
-export interface RuleClaim extends Claim {
-  readonly quota: Quota;
-  readonly rule: Rule;
-  /** A place, which is given back when the call has ended. */
-  readonly place?: ConcurrencyLimiter;
+  /** What the four above cannot say: patterns, keys of several parts, tiers, costs by argument, limits on trial. */
+  readonly policies?: readonly Policy[];
 }
 
 /** The key of limits that all clients share. */
@@ -66,7 +45,7 @@ const EVERYONE = "everyone";
 
 /** @throws RangeError, TypeError for limits that cannot be, naming where they stand. */
 export function rulesOf(
-  { perClient, global, methods = {}, tools = {} }: McpLimits,
+  { perClient, global, methods = {}, tools = {}, policies = [] }: McpLimits,
   store: Store,
   name: string,
 ): readonly Rule[] {
@@ -81,15 +60,18 @@ export function rulesOf(
     if (given === undefined) return;
     [given].flat().forEach((one, i) => {
       try {
+        const { per: shared = "client", ...limits } = toOptions(one, per);
         rules.push(
-          ruleOf(
-            `${name}/${where}/${i}`,
-            i === 0 ? where : `${where}.${i + 1}`,
+          ruleOf({
+            ...limits,
+            name: `${name}/${where}/${i}`,
+            where: i === 0 ? where : `${where}.${i + 1}`,
             subject,
-            toOptions(one, per),
+            per: shared,
             matches,
+            keyOf: shared === "everyone" ? () => EVERYONE : (_call, client) => client,
             store,
-          ),
+          }),
         );
       } catch (cause) {
         throw new RangeError(`The limit ${where}: ${(cause as Error).message}`, { cause });
@@ -117,7 +99,7 @@ export function rulesOf(
     tools["*"],
     ({ method, tool }) => method === "tools/call" && !(tool !== undefined && named.has(tool)),
   );
-  return rules;
+  return [...rules, ...rulesOfPolicies(policies, store, name)];
 }
 
 function toOptions(given: QuotaLike | LimitOptions, per: "client" | "everyone" = "client"): LimitOptions {
@@ -129,58 +111,4 @@ function toOptions(given: QuotaLike | LimitOptions, per: "client" | "everyone" =
     );
   }
   return { per, ...given };
-}
-
-function ruleOf(
-  name: string,
-  where: string,
-  subject: string,
-  { quota, concurrency, leaseMs, cost = 1, per = "client" }: LimitOptions,
-  matches: Rule["matches"],
-  store: Store,
-): Rule {
-  if (typeof cost === "number") wholeNumber("cost", cost, 0);
-  const limiter =
-    quota === undefined
-      ? undefined
-      : createLimiter({ name, quota: toQuotas(quota).map((one) => renamed(one, where)), store });
-  const places =
-    concurrency === undefined
-      ? undefined
-      : createConcurrencyLimiter({ name, limit: concurrency, store, ...(leaseMs !== undefined && { leaseMs }) });
-  const rule: Rule = {
-    subject,
-    per,
-    matches,
-    holdsPlaces: places !== undefined,
-    claims(call, client) {
-      const key = per === "everyone" ? EVERYONE : client;
-      return [
-        ...(limiter === undefined
-          ? []
-          : rateClaims(rule, limiter, key, typeof cost === "function" ? cost(call) : cost)),
-        ...(places === undefined ? [] : [placeClaim(rule, places, where, key)]),
-      ];
-    },
-  };
-  return rule;
-}
-
-/** The limiter's claims also name its block, over stores that cannot say at once that there is none: a gate never blocks. */
-function rateClaims(rule: Rule, limiter: Limiter, key: string, cost: number): readonly RuleClaim[] {
-  const claims = limiter.claims(key, cost);
-  return limiter.quotas.map((quota, i) => ({ quota, demand: claims[i]!.demand, rule }));
-}
-
-function placeClaim(rule: Rule, place: ConcurrencyLimiter, where: string, key: string): RuleClaim {
-  return { quota: renamed({ ...place.quota, name: "concurrency" }, where), demand: place.demand(key), rule, place };
-}
-
-/** A quota named after its place among the limits, so that names differ within one answer. */
-function renamed(quota: Quota, where: string): Quota {
-  const prefix = where
-    .toLowerCase()
-    .replaceAll("*", "other")
-    .replaceAll(/[^a-z0-9_.-]/g, "-");
-  return { ...quota, name: `${prefix}.${quota.name}` };
 }

@@ -4,7 +4,8 @@ import type { Decision } from "../../limiter/decision.ts";
 import { milliseconds } from "../../limiter/duration.ts";
 import type { Quota } from "../../limiter/quota.ts";
 import type { Store } from "../../limiter/store.ts";
-import type { McpCall } from "./call.ts";
+import type { McpCall } from "../../policy/call.ts";
+import type { TierOf } from "../../policy/tier.ts";
 import type { ClientOf } from "./identity.ts";
 import type { McpLimits } from "./limits.ts";
 
@@ -13,6 +14,10 @@ export interface McpDecisionEvent {
   readonly call: McpCall;
   /** The key that was charged for the client. */
   readonly client: string;
+  /** The client's tier, where it has one. */
+  readonly tier?: string | undefined;
+  /** `"shadow"`: what policies on trial say. The call went on whatever it is. */
+  readonly mode: "enforce" | "shadow";
   /** The quota that matters most. */
   readonly decision: Decision;
   /** Every quota that the call fell under. */
@@ -28,6 +33,8 @@ export interface McpRateLimitOptions extends McpLimits {
    * @default the verified principal, else the connection (stdio), else the client's address
    */
   readonly client?: ClientOf;
+  /** Which of the `tiers` of policies a call falls under. @default none: the quotas of `"*"` */
+  readonly tier?: TierOf;
   /**
    * Where the state lives: give every server of one limit the same store.
    *

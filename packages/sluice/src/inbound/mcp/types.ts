@@ -32,12 +32,6 @@ export interface FastMcpLike {
 /** A callback of a transport, whatever it takes. */
 export type TransportCallback = any;
 
-/** What a verified token says, as the SDK's authentication middleware passes it on. */
-export interface AuthInfoLike {
-  readonly clientId?: string | undefined;
-  readonly extra?: Readonly<Record<string, unknown>> | undefined;
-}
-
 export interface TransportLike {
   send(message: any, options?: any): Promise<void>;
   close(): Promise<void>;

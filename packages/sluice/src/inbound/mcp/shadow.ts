@@ -1,0 +1,41 @@
+import { guarded, isPromise } from "../../limiter/reply.ts";
+import type { Awaitable } from "../../limiter/store.ts";
+import type { Admission, Outcome } from "./admission.ts";
+
+/**
+ * An admission, and beside it what limits on trial would have said: asked after the calls were admitted, waited for by
+ * nobody. Their places go back when the calls end; a store that fails them changes nothing.
+ *
+ * @param hear is told once it is known
+ */
+export function withShadow(
+  admission: Admission,
+  ask: () => Awaitable<Admission>,
+  hear: (outcome: Outcome) => void,
+): Admission {
+  let shadow: Awaitable<Admission> | undefined;
+  guarded(
+    () => {
+      shadow = ask();
+      return then(shadow, ({ outcome }) => outcome && hear(outcome));
+    },
+    () => {},
+  );
+  const both = (verb: "finish" | "abandon" | "undo") => () => {
+    admission[verb]();
+    if (shadow !== undefined) guarded(() => then(shadow!, (one) => one[verb]()), nothing);
+  };
+  return {
+    ...admission,
+    holdsPlaces: admission.holdsPlaces || shadow === undefined || isPromise(shadow) || shadow.holdsPlaces,
+    finish: both("finish"),
+    abandon: both("abandon"),
+    undo: both("undo"),
+  };
+}
+
+const nothing = (): void => {};
+
+function then(value: Awaitable<Admission>, next: (value: Admission) => void): Awaitable<void> {
+  return isPromise(value) ? value.then(next) : next(value);
+}

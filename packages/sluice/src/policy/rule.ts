@@ -1,0 +1,137 @@
+import { shown } from "../algorithms/numbers.ts";
+import type { ConcurrencyLimiter } from "../limiter/concurrency-limiter.ts";
+import type { Limiter } from "../limiter/limiter.ts";
+import type { Quota } from "../limiter/quota.ts";
+import { type QuotaLike, toQuotas } from "../limiter/rate.ts";
+import type { Claim } from "../limiter/reservation.ts";
+import type { Store, WhenChanged } from "../limiter/store.ts";
+import { createConcurrencyLimiter, createLimiter } from "../stores/create-limiter.ts";
+import type { McpCall } from "./call.ts";
+import { type Cost, costOf } from "./cost.ts";
+import type { KeyOf } from "./key.ts";
+
+/** Who calls: whose limits are charged, and which of several sets of quotas is his. */
+export interface Caller {
+  readonly client: string;
+  /** @default "*" */
+  readonly tier?: string | undefined;
+}
+
+/** A limit that applies to a call. */
+export interface Rule {
+  /** What is limited, for people and models: `the tool "search"`. */
+  readonly subject: string;
+  readonly per: "client" | "everyone";
+  /** A shadow rule is charged and heard of, and refuses nothing. */
+  readonly mode: "enforce" | "shadow";
+  matches(call: McpCall): boolean;
+  /** Whether a place is held while the call runs. */
+  readonly holdsPlaces: boolean;
+  /** What the call asks of the store. */
+  claims(call: McpCall, caller: Caller): readonly RuleClaim[];
+}
+
+/** A claim, and what a refusal says about it. */
+export interface RuleClaim extends Claim {
+  readonly quota: Quota;
+  readonly rule: Rule;
+  /** A place, which is given back when the call has ended. */
+  readonly place?: ConcurrencyLimiter;
+}
+
+type Quotas = QuotaLike | readonly QuotaLike[];
+
+/** What a rule limits by. */
+interface RuleLimits {
+  readonly quota?: Quotas | undefined;
+  /** Other quotas for each tier; `"*"` for all others. Usage is carried over when a caller changes tiers. */
+  readonly tiers?: Readonly<Record<string, Quotas>> | undefined;
+  readonly concurrency?: number | undefined;
+  readonly leaseMs?: number | undefined;
+  readonly cost?: Cost | undefined;
+}
+
+export interface RuleOptions extends Pick<Rule, "subject" | "per" | "matches">, RuleLimits {
+  /** Of the limiters: rules with one name and store share their states. */
+  readonly name: string;
+  /** Goes in front of the names of the quotas, so that names differ within one answer. */
+  readonly where: string;
+  readonly keyOf: KeyOf;
+  readonly store: Store;
+  readonly mode?: Rule["mode"];
+}
+
+/** The tier of callers who have none. */
+const OTHER_TIERS = "*";
+
+/** @throws RangeError, TypeError for limits that cannot be. */
+export function ruleOf(options: RuleOptions): Rule {
+  const { name, where, subject, per, matches, keyOf, store, mode = "enforce", quota, tiers, leaseMs } = options;
+  const cost = costOf(options.cost);
+  const limiterOf = (quotas: Quotas, whenChanged: WhenChanged) =>
+    createLimiter({ name, quota: toQuotas(quotas).map((one) => renamed(one, where)), store, whenChanged });
+  const limiter = quota === undefined ? undefined : limiterOf(quota, "fresh");
+  const byTier = tiers === undefined ? undefined : tiersOf(tiers, (quotas) => limiterOf(quotas, "carry"));
+  const places =
+    options.concurrency === undefined
+      ? undefined
+      : createConcurrencyLimiter({
+          name,
+          limit: options.concurrency,
+          store,
+          ...(leaseMs !== undefined && { leaseMs }),
+        });
+  if (limiter === undefined && byTier === undefined && places === undefined) {
+    throw new TypeError("it limits nothing: give it a quota, tiers or concurrency.");
+  }
+  const rule: Rule = {
+    subject,
+    per,
+    mode,
+    matches,
+    holdsPlaces: places !== undefined,
+    claims(call, { client, tier = OTHER_TIERS }) {
+      const key = keyOf(call, client);
+      if (key === undefined) return [];
+      const claims: RuleClaim[] = [];
+      const ofTier = byTier && (byTier.get(tier) ?? byTier.get(OTHER_TIERS)!);
+      for (const one of [limiter, ofTier])
+        if (one !== undefined) claims.push(...rateClaims(rule, one, key, cost(call)));
+      if (places !== undefined) claims.push(placeClaim(rule, places, where, key));
+      return claims;
+    },
+  };
+  return rule;
+}
+
+/** @throws TypeError without quotas for callers of no tier: nobody is to be without a limit by accident. */
+function tiersOf(
+  tiers: Readonly<Record<string, Quotas>>,
+  limiterOf: (quotas: Quotas) => Limiter,
+): ReadonlyMap<string, Limiter> {
+  if (typeof tiers !== "object" || tiers === null || !Object.hasOwn(tiers, OTHER_TIERS)) {
+    throw new TypeError(
+      `tiers needs quotas for "*", which is everybody who is in none of the others, but it is ${shown(tiers)}.`,
+    );
+  }
+  return new Map(Object.entries(tiers).map(([tier, quotas]) => [tier, limiterOf(quotas)]));
+}
+
+/** The limiter's claims also name its block, over stores that cannot say at once that there is none: a gate never blocks. */
+function rateClaims(rule: Rule, limiter: Limiter, key: string, cost: number): readonly RuleClaim[] {
+  const claims = limiter.claims(key, cost);
+  return limiter.quotas.map((quota, i) => ({ quota, demand: claims[i]!.demand, rule }));
+}
+
+function placeClaim(rule: Rule, place: ConcurrencyLimiter, where: string, key: string): RuleClaim {
+  return { quota: renamed({ ...place.quota, name: "concurrency" }, where), demand: place.demand(key), rule, place };
+}
+
+/** A quota named after its place among the limits, so that names differ within one answer. */
+function renamed(quota: Quota, where: string): Quota {
+  const prefix = where
+    .toLowerCase()
+    .replaceAll("*", "other")
+    .replaceAll(/[^a-z0-9_.-]/g, "-");
+  return { ...quota, name: `${prefix}.${quota.name}` };
+}
