@@ -45,7 +45,7 @@ export interface Pending {
   fail(error: unknown): void;
 }
 
-/** With so many takes in one call Redis decides about some while this process reads what it has said about others. */
+/** With no more takes than so in one call Redis decides about some while this process reads what it has said about others. */
 const MAX_TAKES = 32;
 /** After one key was seen to be blocked all are looked at for so long, in microseconds. */
 const LOOK_AT_ALL = 1_000_000;
@@ -142,8 +142,10 @@ export function batches({ connection, names, timeoutMs, clock }: BatchesOptions)
 
 const isTake = (pending: Pending | PendingTake): pending is PendingTake => pending instanceof PendingTake;
 
+/** In calls of about the same size. */
 function* batchesOf(takes: readonly PendingTake[]): Generator<readonly PendingTake[]> {
-  for (let from = 0; from < takes.length; from += MAX_TAKES) yield takes.slice(from, from + MAX_TAKES);
+  const size = Math.ceil(takes.length / Math.ceil(takes.length / MAX_TAKES));
+  for (let from = 0; from < takes.length; from += size) yield takes.slice(from, from + size);
 }
 
 /** Whether all are takes of one quota that look at the same blocks: nearly always. */

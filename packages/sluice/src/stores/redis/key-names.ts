@@ -23,8 +23,14 @@ export interface KeyNames {
 const PLAIN = /^[!-"$-z|~][!-z|~]{0,63}$/;
 
 /**
+ * Of the hash of a ledger. 36 bits tell the quotas apart that one key can have: two of a thousand would be taken for one
+ * in one configuration of 130,000, and a shorter name makes each key of Redis smaller.
+ */
+const ID_LENGTH = 6;
+
+/**
  * `prefix{key}ledger`: the key as it is when it is short and printable, else `#` and a hash of it; and of the ledger
- * 8 characters of a hash. What stands in braces decides about the slot, so all quotas of one key are together.
+ * 6 characters of a hash. What stands in braces decides about the slot, so all quotas of one key are together.
  *
  * With a tag of its own, the account's or by option, the key comes last: `prefix{tag}ledger:key`.
  */
@@ -36,7 +42,7 @@ export function keyNames({ prefix, hashTag }: KeyNamesOptions): KeyNames {
   const idOf = (ledger: Ledger): string => {
     let id = ids.get(ledger);
     if (id === undefined) {
-      id = hash(ledger.space).slice(0, 8);
+      id = hash(ledger.space).slice(0, ID_LENGTH);
       ids.set(ledger, id);
     }
     return id;
