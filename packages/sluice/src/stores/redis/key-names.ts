@@ -23,14 +23,8 @@ export interface KeyNames {
 const PLAIN = /^[!-"$-z|~][!-z|~]{0,63}$/;
 
 /**
- * Of the hash of a ledger. 36 bits tell the quotas apart that one key can have: two of a thousand would be taken for one
- * in one configuration of 130,000, and a shorter name makes each key of Redis smaller.
- */
-const ID_LENGTH = 6;
-
-/**
  * `prefix{key}ledger`: the key as it is when it is short and printable, else `#` and a hash of it; and of the ledger
- * 6 characters of a hash. What stands in braces decides about the slot, so all quotas of one key are together.
+ * 8 characters of a hash. What stands in braces decides about the slot, so all quotas of one key are together.
  *
  * With a tag of its own, the account's or by option, the key comes last: `prefix{tag}ledger:key`.
  */
@@ -42,7 +36,7 @@ export function keyNames({ prefix, hashTag }: KeyNamesOptions): KeyNames {
   const idOf = (ledger: Ledger): string => {
     let id = ids.get(ledger);
     if (id === undefined) {
-      id = hash(ledger.space).slice(0, ID_LENGTH);
+      id = hash(ledger.space).slice(0, 8);
       ids.set(ledger, id);
     }
     return id;

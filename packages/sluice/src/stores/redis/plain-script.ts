@@ -38,7 +38,7 @@ local reply, r = { now }, 1
 `;
 
 /** The end of what is done for each account: writes the state, or says that the account was left alone. */
-const writeOrLeave = (bytes: string, ttlMs: number): string => `
+const writeOrLeave = (bytes: string, ttlMs: number, isShort: boolean): string => `
   if isPlain and isGuarded then
     for k = n + i, #keys, n do
       if values[k] then isPlain = false end
@@ -56,7 +56,7 @@ const writeOrLeave = (bytes: string, ttlMs: number): string => `
       call('SETRANGE', keys[i], '0', bytes)
     else
       call('SET', keys[i], bytes, 'KEEPTTL')
-    end
+    end${isShort ? COMPACT : ""}
   end
   if not isPlain then
     for k = begin + 1, begin + count do reply[k] = -2 end
@@ -65,6 +65,13 @@ const writeOrLeave = (bytes: string, ttlMs: number): string => `
 end
 if r == 2 then return string.format('[%d,%d]', now, reply[2]) end
 return string.format('[%d' .. string.rep(',%d', r - 1) .. ']', unpack(reply, 1, r))`;
+
+/**
+ * A script's SET keeps the very object that the argument came in, and Redis has a store of such for reuse that are larger
+ * than a short text needs. Written once more in place it is a text of its own, and 16 bytes smaller.
+ */
+const COMPACT = `
+    if isPlain and not isKept then call('SETRANGE', keys[i], '0', bytes) end`;
 
 /** How plain takes from a ledger are done. */
 export interface PlainTerms {
@@ -117,7 +124,7 @@ function plainTerms(
   const ttlMs = Math.ceil((life + 2 * slack) / 1000) + lingerMs;
   const lua = (isWindow ? slidingWindowTakeLua : tokenBucketTakeLua)([first, second, third], slack);
   return {
-    script: scriptOf(HEAD + lua.decide + writeOrLeave(lua.bytes, ttlMs)),
+    script: scriptOf(HEAD + lua.decide + writeOrLeave(lua.bytes, ttlMs, isBucket)),
     resetAfter: isWindow ? life : undefined,
     receipt: isWindow ? (now) => now : (now, resetAfter) => now + resetAfter,
   };

@@ -104,8 +104,8 @@ describe("keys", () => {
   it("have short names", async () => {
     await open({ prefix: "sluice:" }).take([demand(perMinute(3), "client:123456")]);
     const [name] = await client.keys("sluice:*");
-    expect(name).toMatch(/^sluice:\{client:123456\}[\w-]{6}$/);
-    expect(name!.length).toBeLessThanOrEqual(28);
+    expect(name).toMatch(/^sluice:\{client:123456\}[\w-]{8}$/);
+    expect(name!.length).toBeLessThanOrEqual(31);
   });
 
   it("that hold something else are an error that names them, and nobody else's", async () => {
