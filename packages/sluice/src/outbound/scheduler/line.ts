@@ -4,6 +4,7 @@ import { messageOf } from "../refusal-message.ts";
 import { alarm } from "./alarm.ts";
 import { Heap } from "./heap.ts";
 import { Lanes } from "./lanes.ts";
+import { Leavers } from "./leavers.ts";
 import type { QueuedCall, Started } from "./queued-call.ts";
 import type { Running, Starts, StartsOptions } from "./starts.ts";
 
@@ -38,7 +39,7 @@ export class Line {
   readonly starts: Starts;
   readonly #lanes = new Lanes();
   readonly #most: number;
-  readonly #bySignal = new Map<AbortSignal, { readonly calls: Set<QueuedCall>; readonly leave: () => void }>();
+  readonly #leavers = new Leavers((calls, cause) => this.#leaveAll(calls, () => this.error("cancelled", { cause })));
   readonly #deadlines = new Heap<QueuedCall>((a, b) => this.#leavesAt(a) < this.#leavesAt(b));
   readonly #deadline;
   running = 0;
@@ -114,20 +115,30 @@ export class Line {
     return rank === 0 ? 0 : this.starts.aheadElsewhere;
   }
 
-  /** A call waits no more; its caller has left. */
+  /** A call waits no more. */
   leave(call: QueuedCall, error: unknown): void {
-    this.#leaveAll([call], () => error);
+    if (!call.isWaiting) return;
+    this.#takeOut(call);
+    call.refuse(error);
+    this.starts.left(call);
+  }
+
+  #takeOut(call: QueuedCall): void {
+    if (call.ticket === 0) this.#lanes.remove(call);
+    call.isWaiting = false;
+    this.#forget(call);
   }
 
   /** Before others may start in their places, all of them have left. */
-  #leaveAll(calls: Iterable<QueuedCall>, errorOf: (call: QueuedCall) => unknown): void {
-    const leaving = [...calls].filter(({ isWaiting }) => isWaiting);
+  #leaveAll(calls: readonly QueuedCall[], errorOf: (call: QueuedCall) => unknown): void {
+    if (calls.length === 1)
+      return this.leave(
+        calls[0]!,
+        withoutStack(() => errorOf(calls[0]!)),
+      );
+    const leaving = calls.filter(({ isWaiting }) => isWaiting);
     const errors = withoutStack(() => leaving.map(errorOf));
-    for (const call of leaving) {
-      if (call.ticket === 0) this.#lanes.remove(call);
-      call.isWaiting = false;
-      this.#forget(call);
-    }
+    for (const call of leaving) this.#takeOut(call);
     leaving.forEach((call, i) => {
       call.refuse(errors[i]);
     });
@@ -228,31 +239,12 @@ export class Line {
       this.#deadlines.push(call);
       this.#deadline.set(this.#leavesAt(this.#deadlines.first()!));
     }
-    const { signal } = call;
-    if (signal === undefined) return;
-    let watched = this.#bySignal.get(signal);
-    if (watched === undefined) {
-      const calls = new Set<QueuedCall>();
-      // One listener for all calls of a signal: to remove one of many takes long.
-      const leave = () => {
-        this.#bySignal.delete(signal);
-        this.#leaveAll(calls, () => this.error("cancelled", { cause: signal.reason }));
-      };
-      watched = { calls, leave };
-      this.#bySignal.set(signal, watched);
-      signal.addEventListener("abort", leave, { once: true });
-    }
-    watched.calls.add(call);
+    this.#leavers.add(call);
   }
 
   #forget(call: QueuedCall): void {
     if (call.deadline < Infinity) this.#tidy();
-    const watched = call.signal && this.#bySignal.get(call.signal);
-    if (watched === undefined) return;
-    watched.calls.delete(call);
-    if (watched.calls.size > 0) return;
-    this.#bySignal.delete(call.signal!);
-    call.signal!.removeEventListener("abort", watched.leave);
+    this.#leavers.delete(call);
   }
 
   /** Deadlines of those that have left are dropped when they are first, or when most are such. */

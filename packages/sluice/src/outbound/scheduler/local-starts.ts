@@ -6,7 +6,7 @@ import { type Limit, rateTerms, remembersEnds, scopeKey, windowOf } from "../lim
 import { alarm } from "./alarm.ts";
 import { foresee } from "./foresee.ts";
 import { Places } from "./places.ts";
-import type { Started } from "./queued-call.ts";
+import type { QueuedCall, Started } from "./queued-call.ts";
 import type { Running, Starts, StartsOptions, UpstreamLimits } from "./starts.ts";
 import { turns } from "./turns.ts";
 
@@ -63,6 +63,8 @@ export function localStarts(options: LocalStartsOptions): Starts {
   let notBefore = NEVER;
   let lastId = 0;
   let restsUntil = NEVER;
+  /** Who is next, and was refused until then. */
+  let restsFor: QueuedCall | undefined;
   const wakeUp = alarm(clock, () => {
     restsUntil = NEVER;
     pump();
@@ -130,6 +132,7 @@ export function localStarts(options: LocalStartsOptions): Starts {
     for (;;) {
       const now = clock.elapsed();
       const call = lanes.first(now);
+      restsFor = call;
       if (call === undefined) {
         rest(lanes.size > 0 ? lanes.backAt : Infinity);
         return;
@@ -199,7 +202,7 @@ export function localStarts(options: LocalStartsOptions): Starts {
     pump,
     left: () => {
       if (lanes.size === 0) rest(Infinity);
-      else pump();
+      else if (lanes.first(clock.elapsed()) !== restsFor) pump();
     },
     unused(call) {
       windows.forEach((window, i) => {
