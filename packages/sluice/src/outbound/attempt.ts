@@ -5,16 +5,6 @@ import type { Heard, HeardCall } from "./feedback/hearing.ts";
 import type { ResponseHead } from "./feedback/statement.ts";
 import type { Started } from "./scheduler/queued-call.ts";
 
-/** What an attempt tells while it is made. */
-export interface AttemptHost {
-  /** Aborts when the upstream is closed. */
-  readonly closing: AbortSignal;
-  /** The attempt cost so much. */
-  correct(attempt: MadeAttempt<unknown>, cost: number): void;
-  /** A response came, of which the attempt will not tell in its end. */
-  hear(attempt: MadeAttempt<unknown>, response: ResponseHead): Heard;
-}
-
 /** An attempt that is being made: what the call is given, and what is known about it. One object, because each call has one. */
 export class MadeAttempt<T> implements Attempt, HeardCall {
   readonly call: Call<T>;
@@ -25,7 +15,6 @@ export class MadeAttempt<T> implements Attempt, HeardCall {
   readonly sequence: number;
   /** Aborts when it takes too long. */
   readonly timeout: AbortController | undefined;
-  readonly #host: AttemptHost;
   /** What was heard about it before its end. */
   heard: Heard | undefined;
   /** Units that it is charged. */
@@ -34,7 +23,6 @@ export class MadeAttempt<T> implements Attempt, HeardCall {
   #controller: AbortController | undefined;
 
   constructor(
-    host: AttemptHost,
     call: Call<T>,
     started: Started,
     startedAt: number,
@@ -42,7 +30,6 @@ export class MadeAttempt<T> implements Attempt, HeardCall {
     sequence: number,
     timeout: AbortController | undefined,
   ) {
-    this.#host = host;
     this.call = call;
     this.attempt = call.made;
     this.started = started;
@@ -78,13 +65,22 @@ export class MadeAttempt<T> implements Attempt, HeardCall {
     return (actual) => {
       const given: Partial<ActualCost & ResponseHead> = typeof actual === "object" && actual !== null ? actual : {};
       if (given.cost !== undefined) {
-        this.#host.correct(this as MadeAttempt<unknown>, wholeNumber("cost", given.cost, 0));
+        this.call.attempts.correct(this as MadeAttempt<unknown>, wholeNumber("cost", given.cost, 0));
       } else if (given.status !== undefined && given.headers !== undefined) {
-        this.heard = this.#host.hear(this as MadeAttempt<unknown>, actual as ResponseHead);
+        this.heard = this.call.attempts.hear(this as MadeAttempt<unknown>, actual as ResponseHead);
       } else {
         throw new TypeError(`Report { cost } or a response with status and headers, but it is ${shown(actual)}.`);
       }
     };
+  }
+
+  /** It has ended with a value. */
+  returned(value: T): T | Promise<T> {
+    return this.call.attempts.returned(this, value);
+  }
+
+  failed(error: unknown): T | Promise<T> {
+    return this.call.attempts.failed(this, error);
   }
 
   /** One of its signals aborted. */
@@ -100,6 +96,6 @@ export class MadeAttempt<T> implements Attempt, HeardCall {
   }
 
   get #sources(): readonly (AbortSignal | undefined)[] {
-    return [this.#host.closing, this.call.signal, this.timeout?.signal];
+    return [this.call.attempts.closing, this.call.signal, this.timeout?.signal];
   }
 }

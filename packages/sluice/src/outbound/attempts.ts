@@ -1,8 +1,8 @@
-import { type AttemptHost, MadeAttempt } from "./attempt.ts";
+import { MadeAttempt } from "./attempt.ts";
 import { type BetweenAttempts, betweenAttempts } from "./between-attempts.ts";
 import type { BreakerChange } from "./breaker/options.ts";
 import { type Verdict, verdictOf } from "./breaker/verdict.ts";
-import { Call } from "./call.ts";
+import { type Attempting, Call } from "./call.ts";
 import { OutboundError } from "./errors.ts";
 import type { OutboundEvent } from "./events.ts";
 import type { Heard, HeardCall } from "./feedback/hearing.ts";
@@ -20,7 +20,7 @@ import type { UpstreamSettings } from "./upstream-options.ts";
 type End<T> = { readonly value: T } | { readonly error: unknown };
 
 /** Makes attempts, listens to what comes of them, and makes others where that may help. */
-export class Attempts implements AttemptHost {
+export class Attempts implements Attempting {
   readonly counts = { started: 0, retried: 0, refused: 0 };
   readonly #settings: UpstreamSettings;
   readonly #shared: SharedUpstream;
@@ -98,7 +98,7 @@ export class Attempts implements AttemptHost {
     }
     const timeout = this.#settings.timeoutMs === Infinity ? undefined : new AbortController();
     const sequence = hearing.sent(call.cost);
-    return this.#make(new MadeAttempt(this, call, started, now, admission, sequence, timeout));
+    return this.#make(new MadeAttempt(call, started, now, admission, sequence, timeout));
   }
 
   /** A call is not made. */
@@ -159,20 +159,21 @@ export class Attempts implements AttemptHost {
     try {
       outcome = made.call.make(made);
     } catch (error) {
-      return new Promise((resolve) => resolve(this.#failed(made, error)));
+      return new Promise((resolve) => resolve(this.failed(made, error)));
     }
     if (made.timeout !== undefined) {
       const { name, timeoutMs } = this.#settings;
       const { clock } = this.#shared.line;
       outcome = inTime(Promise.resolve(outcome), { clock, name, timeoutMs, timeout: made.timeout });
     }
+    // Each call that runs has these two: bound methods are smaller than functions with what they remember.
     return (outcome instanceof Promise ? outcome : Promise.resolve(outcome)).then(
-      (value: T) => this.#returned(made, value),
-      (error: unknown) => this.#failed(made, error),
+      made.returned.bind(made),
+      made.failed.bind(made),
     );
   }
 
-  #returned<T>(made: MadeAttempt<T>, value: T): T | Promise<T> {
+  returned<T>(made: MadeAttempt<T>, value: T): T | Promise<T> {
     const response = typeof value === "object" ? responseOf({ value }) : undefined;
     const status = response?.status ?? 200;
     if (response !== undefined) made.heard = this.hear(made, response);
@@ -181,7 +182,7 @@ export class Attempts implements AttemptHost {
     return this.#retryOrEnd(made, { value }, outcome, now);
   }
 
-  #failed<T>(made: MadeAttempt<T>, error: unknown): T | Promise<T> {
+  failed<T>(made: MadeAttempt<T>, error: unknown): T | Promise<T> {
     const response = responseOf({ error });
     if (response !== undefined) made.heard = this.hear(made, response);
     const outcome =

@@ -1,4 +1,6 @@
+import type { MadeAttempt } from "./attempt.ts";
 import { OutboundError } from "./errors.ts";
+import type { Heard } from "./feedback/hearing.ts";
 import type { ResponseHead } from "./feedback/statement.ts";
 import type { Repeatable } from "./retry/may-repeat.ts";
 import { QueuedCall, type Started } from "./scheduler/queued-call.ts";
@@ -22,10 +24,19 @@ export interface ActualCost {
   readonly cost: number;
 }
 
-/** What makes attempts of calls, and is told of those that are not made. */
-interface Attempting {
+/** What makes attempts of calls, and is told what comes of them and of calls that are not made. */
+export interface Attempting {
   begin<T>(call: Call<T>, started: Started): Promise<T>;
   refused(error: unknown): void;
+  /** An attempt has ended with this; another may follow. */
+  returned<T>(attempt: MadeAttempt<T>, value: T): T | Promise<T>;
+  failed<T>(attempt: MadeAttempt<T>, error: unknown): T | Promise<T>;
+  /** An attempt cost so much. */
+  correct(attempt: MadeAttempt<unknown>, cost: number): void;
+  /** A response came, of which an attempt will not tell in its end. */
+  hear(attempt: MadeAttempt<unknown>, response: ResponseHead): Heard;
+  /** Aborts when the upstream is closed. */
+  readonly closing: AbortSignal;
 }
 
 /** A call from its coming to its end, with all its attempts. */

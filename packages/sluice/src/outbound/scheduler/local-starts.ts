@@ -30,7 +30,27 @@ interface Refusal {
   readonly forLane: number;
 }
 
-const NOTHING: readonly number[] = [];
+/** In one process nobody asks for a call by name. */
+const NAMELESS = 0;
+const NOTHING: Started = { id: NAMELESS, receipts: [] };
+
+/** What nearly all calls take, in one object: each call has one. */
+class OfOneWindow implements Started {
+  readonly #receipt: number;
+
+  constructor(receipt: number) {
+    this.#receipt = receipt;
+  }
+
+  get id(): number {
+    return NAMELESS;
+  }
+
+  get receipts(): readonly number[] {
+    return [this.#receipt];
+  }
+}
+
 const NEVER = -Infinity;
 /** Timers ring so late and not later, unless the process is busy. In microseconds. */
 const LATE = 5_000;
@@ -61,7 +81,6 @@ export function localStarts(options: LocalStartsOptions): Starts {
   const rate = { cutAt: 0, cutTo: FULL_RATE };
   let pausedUntil = NEVER;
   let notBefore = NEVER;
-  let lastId = 0;
   let restsUntil = NEVER;
   /** Who is next, and was refused until then. */
   let restsFor: QueuedCall | undefined;
@@ -93,11 +112,11 @@ export function localStarts(options: LocalStartsOptions): Starts {
       const refusal = heldUp(lane, cost, clock.elapsed());
       if (refusal !== undefined) return refusal;
     }
-    let receipts = NOTHING;
+    let started: Started = NOTHING;
     if (onlyLine !== undefined) {
       const verdict = onlyLine.take(name, cost);
       if (!verdict.allowed) return { forAll: verdict.retryAfter, forLane: 0 };
-      receipts = [verdict.receipt];
+      started = new OfOneWindow(verdict.receipt);
       keepPace(verdict.remaining, windows[0]!.quota.limit);
     } else if (windows.length > 0) {
       const taken = store.take(demandsOf(lane, cost));
@@ -111,13 +130,13 @@ export function localStarts(options: LocalStartsOptions): Starts {
         if (one.remaining * limit < remaining * most) [remaining, limit] = [one.remaining, most];
       });
       if (forAll > 0 || forLane > 0) return { forAll, forLane };
-      receipts = taken.map(({ receipt }) => receipt);
+      started = { id: NAMELESS, receipts: taken.map(({ receipt }) => receipt) };
       keepPace(remaining, limit);
     } else {
       keepPace(1, 1);
     }
     for (const one of places) one.start(lane, cost);
-    return { id: ++lastId, receipts };
+    return started;
   }
 
   function keepPace(remaining: number, limit: number): void {
