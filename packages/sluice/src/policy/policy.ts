@@ -1,10 +1,11 @@
 import { shown } from "../algorithms/numbers.ts";
 import type { QuotaLike } from "../limiter/rate.ts";
-import type { Store } from "../limiter/store.ts";
+import type { Store, WhenChanged } from "../limiter/store.ts";
 import type { Cost } from "./cost.ts";
 import { isPerClient, keyOf, type PolicyKey } from "./key.ts";
 import { type Match, matching } from "./match.ts";
 import { type Rule, ruleOf } from "./rule.ts";
+import { maxWaitOf, type Wait } from "./wait.ts";
 
 /** Which calls, whose key, how much, at what cost. All policies that match one call are decided together. */
 export interface Policy {
@@ -31,20 +32,27 @@ export interface Policy {
    * @default "enforce"
    */
   readonly mode?: "enforce" | "shadow";
+  /** Whether a call stands in line before it is refused. Under several limits it waits as long as all of them allow. @default what the gate says */
+  readonly wait?: Wait;
   /** What is limited, in words for the one who is refused. @default the tool, or the name of the policy */
   readonly subject?: string;
 }
 
-const FIELDS = ["name", "match", "key", "quota", "tiers", "concurrency", "leaseMs", "cost", "mode", "subject"];
+const FIELDS = ["name", "match", "key", "quota", "tiers", "concurrency", "leaseMs", "cost", "mode", "wait", "subject"];
 const NAME = /^[a-z][a-z0-9_.-]*$/;
 
 /** @throws RangeError, TypeError for policies that cannot be, naming which. */
-export function rulesOfPolicies(policies: readonly Policy[], store: Store, name: string): readonly Rule[] {
+export function rulesOfPolicies(
+  policies: readonly Policy[],
+  store: Store,
+  name: string,
+  whenChanged?: WhenChanged,
+): readonly Rule[] {
   if (!Array.isArray(policies)) throw new TypeError(`policies is a list, but it is ${shown(policies)}.`);
   const seen = new Set<string>();
   return policies.map((policy, i) => {
     try {
-      const rule = ruleOfPolicy(policy, store, name);
+      const rule = ruleOfPolicy(policy, store, name, whenChanged);
       if (seen.has(policy.name)) throw new RangeError("there are two of that name.");
       seen.add(policy.name);
       return rule;
@@ -55,7 +63,7 @@ export function rulesOfPolicies(policies: readonly Policy[], store: Store, name:
   });
 }
 
-function ruleOfPolicy(policy: Policy, store: Store, prefix: string): Rule {
+function ruleOfPolicy(policy: Policy, store: Store, prefix: string, whenChanged: WhenChanged | undefined): Rule {
   if (typeof policy !== "object" || policy === null) throw new TypeError(`it is ${shown(policy)}, not an object.`);
   const unknown = Object.keys(policy).find((field) => !FIELDS.includes(field));
   if (unknown !== undefined) throw new TypeError(`it has no field ${shown(unknown)}: it knows ${FIELDS.join(", ")}.`);
@@ -79,6 +87,8 @@ function ruleOfPolicy(policy: Policy, store: Store, prefix: string): Rule {
     matches: matching(match),
     keyOf: keyOf(key),
     store,
+    whenChanged,
+    ...(policy.wait !== undefined && { maxWaitMs: maxWaitOf(policy.wait) }),
   });
 }
 

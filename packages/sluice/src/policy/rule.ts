@@ -24,6 +24,8 @@ export interface Rule {
   readonly per: "client" | "everyone";
   /** A shadow rule is charged and heard of, and refuses nothing. */
   readonly mode: "enforce" | "shadow";
+  /** How long a call may stand in line. @default what the gate says */
+  readonly maxWaitMs?: number;
   matches(call: McpCall): boolean;
   /** Whether a place is held while the call runs. */
   readonly holdsPlaces: boolean;
@@ -59,6 +61,9 @@ export interface RuleOptions extends Pick<Rule, "subject" | "per" | "matches">, 
   readonly keyOf: KeyOf;
   readonly store: Store;
   readonly mode?: Rule["mode"];
+  readonly maxWaitMs?: number;
+  /** What becomes of usage when quotas get other numbers. @default "fresh" */
+  readonly whenChanged?: WhenChanged | undefined;
 }
 
 /** The tier of callers who have none. */
@@ -66,11 +71,25 @@ const OTHER_TIERS = "*";
 
 /** @throws RangeError, TypeError for limits that cannot be. */
 export function ruleOf(options: RuleOptions): Rule {
-  const { name, where, subject, per, matches, keyOf, store, mode = "enforce", quota, tiers, leaseMs } = options;
+  const {
+    name,
+    where,
+    subject,
+    per,
+    matches,
+    keyOf,
+    store,
+    mode = "enforce",
+    quota,
+    tiers,
+    leaseMs,
+    maxWaitMs,
+  } = options;
+  const { whenChanged = "fresh" } = options;
   const cost = costOf(options.cost);
-  const limiterOf = (quotas: Quotas, whenChanged: WhenChanged) =>
-    createLimiter({ name, quota: toQuotas(quotas).map((one) => renamed(one, where)), store, whenChanged });
-  const limiter = quota === undefined ? undefined : limiterOf(quota, "fresh");
+  const limiterOf = (quotas: Quotas, changed: WhenChanged) =>
+    createLimiter({ name, quota: toQuotas(quotas).map((one) => renamed(one, where)), store, whenChanged: changed });
+  const limiter = quota === undefined ? undefined : limiterOf(quota, whenChanged);
   const byTier = tiers === undefined ? undefined : tiersOf(tiers, (quotas) => limiterOf(quotas, "carry"));
   const places =
     options.concurrency === undefined
@@ -79,6 +98,7 @@ export function ruleOf(options: RuleOptions): Rule {
           name,
           limit: options.concurrency,
           store,
+          whenChanged,
           ...(leaseMs !== undefined && { leaseMs }),
         });
   if (limiter === undefined && byTier === undefined && places === undefined) {
@@ -88,6 +108,7 @@ export function ruleOf(options: RuleOptions): Rule {
     subject,
     per,
     mode,
+    ...(maxWaitMs !== undefined && { maxWaitMs }),
     matches,
     holdsPlaces: places !== undefined,
     claims(call, { client, tier = OTHER_TIERS }) {

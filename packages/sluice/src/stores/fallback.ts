@@ -1,5 +1,4 @@
 import { Mode } from "../algorithms/algorithm.ts";
-import { shown } from "../algorithms/numbers.ts";
 import { systemClock } from "../limiter/clock.ts";
 import { isolated } from "../limiter/events.ts";
 import { chain, guarded, isPromise } from "../limiter/reply.ts";
@@ -13,15 +12,12 @@ import {
   type Taken,
   type TakeOptions,
 } from "../limiter/store.ts";
+import { type Degradation, degradedAnswers, type FallbackPolicy, letThrough } from "./degraded-answers.ts";
 import { isCallersFault } from "./errors.ts";
 import { heldPlaces } from "./held-places.ts";
-import { isLocal, type LocalShare, localDecisions, NOTHING_TAKEN, type Outage } from "./local-share.ts";
+import { isLocal } from "./local-share.ts";
 
-/** What to answer while the store cannot: refuse, allow, or decide with a share of the limit. */
-export type FallbackPolicy = "closed" | "open" | LocalShare;
-
-/** How a decision without the store came about. `closed` is also what cannot be shared gets. */
-export type Degradation = "closed" | "open" | "localShare";
+export type { Degradation, FallbackPolicy } from "./degraded-answers.ts";
 
 export interface FallbackOptions {
   /** Is told of the first decision of each outage. What it throws is reported once and changes nothing. */
@@ -53,16 +49,16 @@ export type FallbackStore<S extends Store = Store> = (S extends SyncStore ? Sync
   stats(): FallbackStats;
 };
 
-/** When to ask again, unless the error knows better. */
-const RETRY_MS = 1_000;
-
 /**
  * A store that answers even when the store behind it cannot: `"closed"` refuses, `"open"` allows, and `localShare(n)`
  * allows a share of each limit. Such answers are marked `degraded` and counted; over HTTP a refusal is then a 503.
  *
  * What is the caller's own fault (a RangeError, or a TypeError without a cause) is thrown as ever. So is the error of
  * the store for `forget` and for a block: who resets or blocks a key has to know that it was not done; and for a
- * queue, whose owner can still `take` and gets the answer of the fallback. A place that is held stays held, and is given back when the store answers again.
+ * queue, whose owner can still `take` and gets the answer of the fallback.
+ *
+ * Accounts may differ in their policy: `fallback(store, ({ ledger }) => …)`. A call that falls under several is allowed when
+ * all of them allow it. A place that is held stays held, and is given back when the store answers again.
  *
  * @example
  * const store = fallback(timeout(sqliteStore({ path }), 50), localShare(4));
@@ -71,16 +67,12 @@ const RETRY_MS = 1_000;
  */
 export function fallback<S extends Store>(
   store: S,
-  policy: FallbackPolicy,
+  policy: FallbackPolicy | ((account: Account) => FallbackPolicy),
   { onDegraded }: FallbackOptions = {},
 ): FallbackStore<S> {
-  const isShare = typeof policy === "object" && policy !== null && "processes" in policy;
-  if (policy !== "closed" && policy !== "open" && !isShare) {
-    throw new TypeError(`A fallback is "closed", "open" or localShare(processes), but it is ${shown(policy)}.`);
-  }
   const { clock = systemClock } = store;
-  const local = isShare ? localDecisions(policy, clock) : undefined;
   const places = heldPlaces();
+  const answers = degradedAnswers(policy, places, clock);
   const announce = onDegraded && isolated("onDegraded", onDegraded);
   const counts = { decisions: 0, degraded: 0, closed: 0, open: 0, localShare: 0 };
   let since: number | undefined;
@@ -89,35 +81,21 @@ export function fallback<S extends Store>(
   /** The store answered: it hears of what happened without it. */
   function answered(): void {
     since = undefined;
-    if (isCatchingUp || !(places.isBehind || local?.isBehind)) return;
+    if (isCatchingUp || !(places.isBehind || answers.isBehind)) return;
     isCatchingUp = true;
     const done = () => {
       isCatchingUp = false;
     };
     guarded(async () => {
       await places.catchUp(store);
-      await local?.catchUp(store);
+      await answers.catchUp(store);
       done();
     }, done);
   }
 
-  function answerFor(
-    demands: readonly Demand[],
-    options: TakeOptions,
-    error: unknown,
-  ): [Degradation, readonly Taken[]] {
-    const retryAfterMs = retryAfterOf(error);
-    const outage: Outage = { error, retryAfterMs, isHeld: places.has };
-    if (policy === "open") return ["open", demands.map(letThrough)];
-    const taken = local?.take(demands, options, outage);
-    if (taken !== undefined) return ["localShare", taken];
-    const isFree = (demand: Demand) => options.mode === Mode.force || demand.cost < 0 || places.has(demand);
-    return ["closed", demands.map(demands.every(isFree) ? letThrough : (demand) => refused(demand, retryAfterMs))];
-  }
-
   function degrade(demands: readonly Demand[], options: TakeOptions, error: unknown): readonly Taken[] {
     if (isCallersFault(error)) throw error;
-    const [by, taken] = answerFor(demands, options, error);
+    const { by, taken } = answers.answer(demands, options, error);
     if (options.mode !== Mode.peek) places.failed(demands, taken, error);
     if (options.mode === Mode.force && demands.some(({ ledger }) => ledger.algorithm.name === "block")) throw error;
     counts.degraded++;
@@ -134,8 +112,11 @@ export function fallback<S extends Store>(
       () => store.take(demands, options),
       (taken) => {
         if (options.mode !== Mode.peek) {
-          local?.giveBack(
-            demands.filter((demand) => demand.cost < 0 && (demand.receipt ?? 0) > 0 && isPlaceOf(demand)),
+          answers.giveBack(
+            demands.filter(
+              (demand) =>
+                demand.cost < 0 && (demand.receipt ?? 0) > 0 && demand.ledger.algorithm.name === "concurrency",
+            ),
           );
           places.answered(demands, taken);
         }
@@ -153,14 +134,14 @@ export function fallback<S extends Store>(
     const others = demands.filter((demand) => !isLocal(demand));
     return chain(others.length === 0 ? [] : takeFromStore(others, options), (taken) => {
       const isMet = taken.every(({ allowed }) => allowed);
-      if (isMet && options.mode !== Mode.peek) local?.giveBack(demands.filter(isLocal));
+      if (isMet && options.mode !== Mode.peek) answers.giveBack(demands.filter(isLocal));
       const rest = [...taken];
       return demands.map((demand) => (isLocal(demand) ? letThrough(demand) : rest.shift()!));
     });
   }
 
   function forget(accounts: readonly Account[]): Awaitable<void> {
-    local?.forget(accounts);
+    answers.forget(accounts);
     return chain(store.forget(accounts), answered);
   }
 
@@ -174,13 +155,11 @@ export function fallback<S extends Store>(
     stats: (): FallbackStats => ({
       ...counts,
       degradedForMs: since === undefined ? 0 : (clock.elapsed() - since) / 1000,
-      unreported: local?.unreported ?? 0,
+      unreported: answers.unreported,
     }),
   };
   return (isSync(store) ? { ...own, sync: true, line: lineOf(own as unknown as SyncStore) } : own) as FallbackStore<S>;
 }
-
-const isPlaceOf = ({ ledger }: Demand): boolean => ledger.algorithm.name === "concurrency";
 
 /** A line says nothing of what was degraded. It is never empty, so that limiters ask `take`. */
 function lineOf(store: SyncStore): SyncStore["line"] {
@@ -188,35 +167,6 @@ function lineOf(store: SyncStore): SyncStore["line"] {
     take: (key, cost) => store.take([{ ledger, key, cost }])[0]!,
     isEmpty: () => false,
   });
-}
-
-/** Nothing is known of what is left, so nothing is promised. */
-function letThrough({ cost, least, receipt, ...account }: Demand): Taken {
-  return {
-    allowed: true,
-    remaining: 0,
-    retryAfter: 0,
-    resetAfter: 0,
-    receipt: isPlaceOf({ ...account, cost }) ? (receipt ?? 0) : NOTHING_TAKEN,
-    degraded: true,
-    ...(least !== undefined && { granted: cost }),
-  };
-}
-
-function refused(demand: Demand, retryAfterMs: number): Taken {
-  const again = retryAfterMs * 1000;
-  return {
-    ...letThrough(demand),
-    allowed: false,
-    retryAfter: again,
-    resetAfter: again,
-    ...(demand.least !== undefined && { granted: 0 }),
-  };
-}
-
-function retryAfterOf(error: unknown): number {
-  const { retryAfterMs } = (error ?? {}) as { retryAfterMs?: unknown };
-  return typeof retryAfterMs === "number" && retryAfterMs > 0 && retryAfterMs < Infinity ? retryAfterMs : RETRY_MS;
 }
 
 /** Goes on with what came of an action, now or later. */

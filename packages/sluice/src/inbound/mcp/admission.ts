@@ -48,7 +48,7 @@ const linesOf = new WeakMap<Store, Map<string, WaitingLine<Admission>>>();
 const MAX_WAITING = 1000;
 
 /** Takes what calls need from the store, at once or after waiting in line. */
-export function admissionsOver(store: Store, maxWaitMs: number) {
+export function admissionsOver(store: Store, usualWaitMs: number) {
   const clock = store.clock ?? systemClock;
   const lines = linesOf.get(store) ?? new Map<string, WaitingLine<Admission>>();
   linesOf.set(store, lines);
@@ -144,6 +144,7 @@ export function admissionsOver(store: Store, maxWaitMs: number) {
   async function waitInLine(
     list: readonly Applied[],
     key: string,
+    maxWaitMs: number,
     signal: AbortSignal | undefined,
   ): Promise<Admission> {
     const since = clock.elapsed();
@@ -156,8 +157,12 @@ export function admissionsOver(store: Store, maxWaitMs: number) {
     }
   }
 
+  /** Calls wait together, so not longer than the rule allows that allows least. */
+  const maxWaitOf = (list: readonly Applied[]): number =>
+    Math.min(...list.flatMap(({ rules }) => rules.map(({ maxWaitMs = usualWaitMs }) => maxWaitMs)));
+
   /** Whether it makes sense to stand in line after this refusal. */
-  const mayWait = (list: readonly Applied[], { decision: { retryAfterMs } }: Refusal): boolean =>
+  const mayWait = (list: readonly Applied[], maxWaitMs: number, { decision: { retryAfterMs } }: Refusal): boolean =>
     retryAfterMs <= maxWaitMs || (needsPlaces(list) && retryAfterMs !== Infinity);
 
   return {
@@ -165,11 +170,14 @@ export function admissionsOver(store: Store, maxWaitMs: number) {
     attempt,
     /** At once where the store answers at once, unless the calls have to wait. */
     admit(list: readonly Applied[], signal?: AbortSignal): Awaitable<Admission> {
+      const maxWaitMs = maxWaitOf(list);
       if (maxWaitMs === 0) return attempt(list);
       const key = lineKeyOf(list);
-      if (lines.has(key)) return waitInLine(list, key, signal);
+      if (lines.has(key)) return waitInLine(list, key, maxWaitMs, signal);
       return chain(attempt(list), (admission) =>
-        admission.refusal !== undefined && mayWait(list, admission.refusal) ? waitInLine(list, key, signal) : admission,
+        admission.refusal !== undefined && mayWait(list, maxWaitMs, admission.refusal)
+          ? waitInLine(list, key, maxWaitMs, signal)
+          : admission,
       );
     },
   };

@@ -1,12 +1,11 @@
-import { httpHeaders } from "../../answers/http.ts";
 import { clientContext } from "../client-context.ts";
 import type { Admission } from "./admission.ts";
 import { watchAnswers, whenRead } from "./answer-stream.ts";
 import type { Origin } from "./call.ts";
-import { createMcpGate, failed, type McpGate, requestsIn } from "./gate.ts";
+import { deliveries, type Ruling } from "./deliveries.ts";
+import { createMcpGate, type McpGate } from "./gate.ts";
 import type { McpRateLimitOptions } from "./options.ts";
 import type { FetchContext, FetchLike, JsonRpcRequest } from "./types.ts";
-import { waitingRequests } from "./waiting-requests.ts";
 
 export interface LimitFetchOptions extends McpRateLimitOptions {
   /**
@@ -34,41 +33,23 @@ export interface LimitFetchOptions extends McpRateLimitOptions {
 export function limitFetch(handler: FetchLike, options: LimitFetchOptions): FetchLike {
   const { httpStatus = 200, maxBodyBytes = 4 * 1024 * 1024, address } = options;
   const gate = createMcpGate(options);
-  const waiting = waitingRequests();
+  const { decide } = deliveries(gate, { httpStatus });
 
   return async (request: Request, context: FetchContext = {}): Promise<Response> => {
     if (request.method !== "POST") return handler(request, context);
     const body = context.parsedBody ?? (await readBody(request, maxBodyBytes));
     if (body === TOO_LARGE) return tooLarge(maxBodyBytes);
-    const messages = [body].flat();
-    const requests = requestsIn(messages);
-    const sessionId = request.headers.get("mcp-session-id") ?? undefined;
-    if (sessionId !== undefined) waiting.drop(sessionId, messages);
-    if (requests.length === 0) return handler(request, context);
     const origin: Origin = {
       authInfo: context.authInfo,
       headers: request.headers,
       address: address?.(request) ?? clientContext.address(),
-      sessionId,
+      sessionId: request.headers.get("mcp-session-id") ?? undefined,
     };
-    const entry = waiting.enter(sessionId, requests, request.signal);
-    let admission: Admission;
-    try {
-      admission = await gate.admit(requests, origin, entry.signal);
-    } catch (error) {
-      if (request.signal.aborted) throw error;
-      // Cancelled while it waited: nobody reads the answer, and the server never hears of the request.
-      if (entry.signal.aborted) return new Response(null, { status: 202 });
-      console.error("sluice: an MCP request could not be decided about.", error);
-      return answer(body, requests, (one) => failed(one), 200, []);
-    } finally {
-      entry.leave();
-    }
-    const { refusal } = admission;
-    if (refusal !== undefined) {
-      const status = httpStatus === 429 && refusal.decision.degraded ? 503 : httpStatus;
-      return answer(body, requests, (one) => gate.refuse(one, refusal), status, fields(admission, status));
-    }
+    const ruling = await decide({ body, origin, signal: request.signal });
+    if (ruling.kind === "cancelled") return new Response(null, { status: 202 });
+    if (ruling.kind === "answer") return answered(ruling);
+    const { admission, requests } = ruling;
+    if (admission === undefined) return handler(request, context);
     return served(gate, admission, requests, origin, () => handler(request, context));
   };
 }
@@ -81,7 +62,6 @@ async function served(
   origin: Origin,
   run: () => Promise<Response>,
 ): Promise<Response> {
-  if (!admission.holdsPlaces && !gate.watchesAnswers) return run();
   try {
     const response = await run();
     const watched = gate.watchesAnswers
@@ -123,30 +103,10 @@ async function readBody(request: Request, limit: number): Promise<unknown> {
   }
 }
 
-function answer(
-  body: unknown,
-  requests: readonly JsonRpcRequest[],
-  answerTo: (request: JsonRpcRequest) => object,
-  status: number,
-  headers: readonly string[],
-): Response {
-  const answers = requests.map(answerTo);
-  const response = Response.json(Array.isArray(body) ? answers : answers[0], { status });
-  for (let i = 0; i < headers.length; i += 2) response.headers.set(headers[i]!, headers[i + 1]!);
+function answered({ body, status, fields }: Extract<Ruling, { kind: "answer" }>): Response {
+  const response = Response.json(body, { status });
+  for (let i = 0; i < fields.length; i += 2) response.headers.set(fields[i]!, fields[i + 1]!);
   return response;
-}
-
-/** `Retry-After`; on a 429 also what an HTTP client knows of rates. Places are none: their unit is another. */
-function fields({ outcome, refusal }: Admission, status: number): readonly string[] {
-  const rates = outcome!.decisions.filter(({ quota }) => quota.algorithm.name !== "concurrency");
-  const options = status === 429 ? {} : ({ headers: false, legacyHeaders: false } as const);
-  return httpHeaders(
-    rates.map(({ quota }) => quota),
-    options,
-  )(
-    refusal!.decision,
-    rates.map(({ decision }) => decision),
-  );
 }
 
 function tooLarge(limit: number): Response {

@@ -7,13 +7,15 @@ import type { McpCall } from "../../policy/call.ts";
 import { NEVER_BLOCKED } from "../../policy/never-block.ts";
 import type { Rule } from "../../policy/rule.ts";
 import { tierReader } from "../../policy/tier.ts";
+import { maxWaitOf } from "../../policy/wait.ts";
 import { type MemoryStore, memoryStore } from "../../stores/memory/memory.ts";
 import { type Admission, type Applied, admissionsOver, free, type Outcome } from "./admission.ts";
 import { callOf, isRequest, type Origin } from "./call.ts";
 import { continuations } from "./continuations.ts";
+import { type Explanation, explain } from "./explain.ts";
 import { clientOf } from "./identity.ts";
 import { rulesOf } from "./limits.ts";
-import { errorCodeOf, type McpRateLimitOptions, maxWaitOf } from "./options.ts";
+import { errorCodeOf, type McpRateLimitOptions } from "./options.ts";
 import { withShadow } from "./shadow.ts";
 import type { JsonRpcRequest } from "./types.ts";
 
@@ -30,6 +32,8 @@ export interface McpGate {
   refuse(request: JsonRpcRequest, refusal: Refusal): object;
   /** The server has answered a request: looks for a leg of a multi-round-trip call that will be free. */
   sawAnswer(request: JsonRpcRequest, origin: Origin, result: unknown): void;
+  /** What a request falls under, and what each limit says about it. Nothing is taken. */
+  explain(request: JsonRpcRequest, origin: Origin): Awaitable<Explanation>;
   /** Whether answers need to be looked at. */
   readonly watchesAnswers: boolean;
 }
@@ -47,7 +51,7 @@ function storeOf(store: Store | undefined): Store {
 export function createMcpGate(options: McpRateLimitOptions): McpGate {
   const { client = clientOf, name = "mcp", refusal: form = "result", describe = refusalText, mrtr = "every" } = options;
   const store = storeOf(options.store);
-  const rules = rulesOf(options, store, name);
+  const rules = rulesOf(options, store, name, options);
   const tierOf = tierReader(options.tier);
   const code = errorCodeOf(options.errorCode);
   const announce = options.onDecision && isolated("onDecision", options.onDecision);
@@ -98,6 +102,8 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
         });
       });
     },
+
+    explain: (request, origin) => chain(applied([callOf(request, origin)]), ([one]) => explain(store, one)),
 
     refuse(request, refusal) {
       const text = describe === refusalText ? refusalText(refusal) : describe(refusal, callOf(request, {}));

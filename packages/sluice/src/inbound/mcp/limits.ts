@@ -2,9 +2,11 @@ import { shown } from "../../algorithms/numbers.ts";
 import type { QuotaLike } from "../../limiter/rate.ts";
 import type { Store } from "../../limiter/store.ts";
 import type { McpCall } from "../../policy/call.ts";
+import type { Cost } from "../../policy/cost.ts";
 import { COUNTED_BY_NAME_ONLY, NEVER_BLOCKED } from "../../policy/never-block.ts";
 import { type Policy, rulesOfPolicies } from "../../policy/policy.ts";
 import { type Rule, ruleOf } from "../../policy/rule.ts";
+import type { McpRateLimitOptions } from "./options.ts";
 
 /** One limit in full. */
 export interface LimitOptions {
@@ -15,7 +17,7 @@ export interface LimitOptions {
   /** A place that is not given back is free after this long; it is renewed while the call runs. @default 60_000 */
   readonly leaseMs?: number;
   /** Units that a call takes of the quotas. @default 1 */
-  readonly cost?: number | ((call: McpCall) => number);
+  readonly cost?: Cost;
   /** Whether each client has this limit, or all clients share it. @default "client" */
   readonly per?: "client" | "everyone";
 }
@@ -48,6 +50,7 @@ export function rulesOf(
   { perClient, global, methods = {}, tools = {}, policies = [] }: McpLimits,
   store: Store,
   name: string,
+  { whenChanged, mode }: Pick<McpRateLimitOptions, "whenChanged" | "mode"> = {},
 ): readonly Rule[] {
   const rules: Rule[] = [];
   const add = (
@@ -64,13 +67,15 @@ export function rulesOf(
         rules.push(
           ruleOf({
             ...limits,
-            name: `${name}/${where}/${i}`,
+            name: `${name}/${mode === "shadow" ? "shadow/" : ""}${where}/${i}`,
             where: i === 0 ? where : `${where}.${i + 1}`,
             subject,
             per: shared,
             matches,
             keyOf: shared === "everyone" ? () => EVERYONE : (_call, client) => client,
             store,
+            whenChanged,
+            ...(mode !== undefined && { mode }),
           }),
         );
       } catch (cause) {
@@ -99,7 +104,8 @@ export function rulesOf(
     tools["*"],
     ({ method, tool }) => method === "tools/call" && !(tool !== undefined && named.has(tool)),
   );
-  return [...rules, ...rulesOfPolicies(policies, store, name)];
+  const onTrial = mode === "shadow" ? policies.map((policy) => ({ ...policy, mode })) : policies;
+  return [...rules, ...rulesOfPolicies(onTrial, store, name, whenChanged)];
 }
 
 function toOptions(given: QuotaLike | LimitOptions, per: "client" | "everyone" = "client"): LimitOptions {

@@ -1,11 +1,11 @@
 import { shown } from "../../algorithms/numbers.ts";
 import type { Refusal } from "../../answers/text.ts";
 import type { Decision } from "../../limiter/decision.ts";
-import { milliseconds } from "../../limiter/duration.ts";
 import type { Quota } from "../../limiter/quota.ts";
-import type { Store } from "../../limiter/store.ts";
+import type { Store, WhenChanged } from "../../limiter/store.ts";
 import type { McpCall } from "../../policy/call.ts";
 import type { TierOf } from "../../policy/tier.ts";
+import type { Wait } from "../../policy/wait.ts";
 import type { ClientOf } from "./identity.ts";
 import type { McpLimits } from "./limits.ts";
 
@@ -44,12 +44,26 @@ export interface McpRateLimitOptions extends McpLimits {
   /** Servers with the same name and store share their limits. @default "mcp" */
   readonly name?: string;
   /**
+   * `"shadow"`: all limits are on trial. They count and tell listeners what they would have done, with a state of their
+   * own, and refuse nothing. A policy can be on trial by itself.
+   *
+   * @default "enforce"
+   */
+  readonly mode?: "enforce" | "shadow";
+  /**
    * Let a call that is over a limit wait in line instead of refusing it at once. `true` waits up to
    * 5 s; at most 30 s, because clients give up after 60 s.
    *
    * @default false
    */
-  readonly wait?: boolean | { readonly maxWaitMs: number };
+  readonly wait?: Wait;
+  /**
+   * What becomes of usage when a deploy, or a reload, gives a quota other numbers: it begins anew, or goes on. Of `tiers` it
+   * always goes on.
+   *
+   * @default "fresh"
+   */
+  readonly whenChanged?: WhenChanged;
   /**
    * How a refused `tools/call` is answered: as a tool's result with `isError`, which the model reads,
    * or as a JSON-RPC error, which only the client's code sees. Other requests always get an error.
@@ -75,19 +89,6 @@ export interface McpRateLimitOptions extends McpLimits {
   readonly mrtr?: "every" | "once";
   /** Is told of every decision. What it throws is reported once and changes nothing. */
   readonly onDecision?: (event: McpDecisionEvent) => void;
-}
-
-const DEFAULT_WAIT_MS = 5_000;
-const LONGEST_WAIT_MS = 30_000;
-
-/** @throws RangeError above 30 s. */
-export function maxWaitOf(wait: McpRateLimitOptions["wait"] = false): number {
-  if (typeof wait === "boolean") return wait ? DEFAULT_WAIT_MS : 0;
-  const maxWaitMs = milliseconds("wait.maxWaitMs", wait.maxWaitMs, 0);
-  if (maxWaitMs <= LONGEST_WAIT_MS) return maxWaitMs;
-  throw new RangeError(
-    `wait.maxWaitMs must be at most ${LONGEST_WAIT_MS}, because MCP clients give up after 60 s, but it is ${maxWaitMs}.`,
-  );
 }
 
 /** @throws RangeError for a code that JSON-RPC or MCP reserves. */

@@ -131,11 +131,14 @@ export class Line {
 
   /** Before others may start in their places, all of them have left. */
   #leaveAll(calls: readonly QueuedCall[], errorOf: (call: QueuedCall) => unknown): void {
-    if (calls.length === 1)
-      return this.leave(
-        calls[0]!,
-        withoutStack(() => errorOf(calls[0]!)),
+    const [only] = calls;
+    if (only !== undefined && calls.length === 1) {
+      this.leave(
+        only,
+        withoutStack(() => errorOf(only)),
       );
+      return;
+    }
     const leaving = calls.filter(({ isWaiting }) => isWaiting);
     const errors = withoutStack(() => leaving.map(errorOf));
     for (const call of leaving) this.#takeOut(call);

@@ -1,0 +1,51 @@
+import type { LimitLike, McpRateLimitOptions, Policy } from "sluice/mcp";
+import { refusalText } from "sluice/mcp";
+import type { Config, LimitConfig, PolicyConfig } from "./schema.ts";
+
+/** What a policy file says, as options of the library. Usage goes on when a reload gives a quota other numbers. */
+export function limitsOf(config: Config): McpRateLimitOptions {
+  const { perClient, global, methods, tools, policies, mode, wait, answer = {}, tierOf } = config;
+  const { form, errorCode, text } = answer;
+  return {
+    name: "gateway",
+    whenChanged: "carry",
+    ...(perClient !== undefined && { perClient: limitOf(perClient) }),
+    ...(global !== undefined && { global: limitOf(global) }),
+    ...(methods !== undefined && { methods: mapped(methods) }),
+    ...(tools !== undefined && { tools: mapped(tools) }),
+    ...(policies !== undefined && { policies: policies.map(policyOf) }),
+    ...(mode !== undefined && { mode }),
+    ...(wait !== undefined && { wait }),
+    ...(form !== undefined && { refusal: form }),
+    ...(errorCode !== undefined && { errorCode }),
+    ...(text !== undefined && { describe: (refusal) => `${refusalText(refusal)} ${text}` }),
+    ...(tierOf !== undefined && { tier: { clients: tierOf } }),
+  };
+}
+
+const mapped = (limits: Readonly<Record<string, LimitConfig>>): Readonly<Record<string, LimitLike>> =>
+  Object.fromEntries(Object.entries(limits).map(([name, limit]) => [name, limitOf(limit)]));
+
+function limitOf(limit: LimitConfig): LimitLike {
+  if (typeof limit === "string" || Array.isArray(limit)) return limit;
+  const { cost, lease, quota, concurrency, per } = limit;
+  return {
+    ...(quota !== undefined && { quota }),
+    ...(concurrency !== undefined && { concurrency }),
+    ...(per !== undefined && { per }),
+    ...(lease !== undefined && { leaseMs: lease }),
+    ...(cost !== undefined && { cost: costOf(cost) }),
+  } as LimitLike;
+}
+
+function policyOf({ lease, cost, onStoreFailure: _, ...policy }: PolicyConfig): Policy {
+  return {
+    ...policy,
+    ...(lease !== undefined && { leaseMs: lease }),
+    ...(cost !== undefined && { cost: costOf(cost) }),
+  } as Policy;
+}
+
+function costOf(cost: NonNullable<PolicyConfig["cost"]>) {
+  return typeof cost === "object" && "tools" in cost ? cost.tools : cost;
+}

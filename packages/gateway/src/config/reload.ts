@@ -1,0 +1,58 @@
+import { watch } from "chokidar";
+import type { Logger } from "../log.ts";
+import { loadConfig, type Policies } from "./policies.ts";
+import { ConfigError } from "./problem.ts";
+
+export interface ReloadOptions {
+  readonly file: string;
+  readonly policies: Policies;
+  readonly log: Logger;
+  /** Whether SIGHUP means that, too. In front of a server over stdio it is the server's. */
+  readonly onHangUp: boolean;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+export interface Reloader {
+  /** Reads the file now. False: it is bad, and the last good one stays. */
+  reload(): boolean;
+  close(): Promise<void>;
+}
+
+/** Reads the policy file anew when it changes, and on SIGHUP. Editors write in several steps: it waits until they are done. */
+export function reloadOnChange({ file, policies, log, onHangUp, env = process.env }: ReloadOptions): Reloader {
+  const { store: storeAtStart = "memory" } = policies.config;
+
+  function reload(): boolean {
+    try {
+      const config = loadConfig(file, env);
+      policies.replace(config);
+      log.info({ file, version: policies.version }, "policies reloaded");
+      if ((config.store ?? "memory") !== storeAtStart) {
+        log.warn({ file }, "the file names another store now: that takes a restart");
+      }
+      return true;
+    } catch (error) {
+      const problems = error instanceof ConfigError ? error.problems : undefined;
+      log.error(
+        { file, problems },
+        `the policy file was not reloaded, and the last good one stays\n${(error as Error).message}`,
+      );
+      return false;
+    }
+  }
+
+  const watcher = watch(file, { ignoreInitial: true, awaitWriteFinish: { stabilityThreshold: 50, pollInterval: 10 } });
+  watcher.on("change", reload).on("add", reload);
+  watcher.on("error", (error) => log.warn({ file, err: error }, "the policy file is not watched"));
+  const hungUp = () => {
+    reload();
+  };
+  if (onHangUp) process.on("SIGHUP", hungUp);
+  return {
+    reload,
+    async close() {
+      process.off("SIGHUP", hungUp);
+      await watcher.close();
+    },
+  };
+}

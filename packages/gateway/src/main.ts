@@ -1,0 +1,26 @@
+#!/usr/bin/env node
+import { readFileSync } from "node:fs";
+import { CommanderError } from "commander";
+import { CliError, ExitCode } from "./cli/exit-code.ts";
+import { run } from "./cli/program.ts";
+import { ConfigFileError } from "./config/policies.ts";
+import { ConfigError } from "./config/problem.ts";
+
+const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+
+try {
+  process.exitCode = await run(process.argv.slice(2), version);
+} catch (error) {
+  process.exitCode = explained(error);
+}
+
+/** Mistakes of the user are told in words; anything else is ours, and has a stack. */
+function explained(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+  if (error instanceof CliError || error instanceof ConfigError || error instanceof ConfigFileError) {
+    process.stderr.write(`${error.message}\n`);
+    return error instanceof CliError ? error.exitCode : ExitCode.usage;
+  }
+  console.error(error);
+  return ExitCode.failed;
+}

@@ -1,0 +1,47 @@
+import { Mode } from "../../algorithms/algorithm.ts";
+import { type Decision, decisionOf } from "../../limiter/decision.ts";
+import type { Quota } from "../../limiter/quota.ts";
+import { chain } from "../../limiter/reply.ts";
+import type { Awaitable, Store } from "../../limiter/store.ts";
+import type { Rule } from "../../policy/rule.ts";
+import type { Applied } from "./admission.ts";
+
+/** What a call falls under, and what would become of it now. */
+export interface Explanation {
+  /** The client's key; `undefined`: the call falls under no limit. */
+  readonly client?: string;
+  readonly tier?: string | undefined;
+  /** Every quota that it would be charged to, or would be on trial. */
+  readonly limits: readonly ExplainedLimit[];
+}
+
+export interface ExplainedLimit {
+  readonly subject: string;
+  readonly mode: Rule["mode"];
+  readonly per: Rule["per"];
+  /** What is charged. */
+  readonly key: string;
+  readonly cost: number;
+  readonly quota: Quota;
+  /** What the quota says by itself. Nothing is taken. */
+  readonly decision: Decision;
+}
+
+export function explain(store: Store, applied: Applied | undefined): Awaitable<Explanation> {
+  if (applied === undefined) return { limits: [] };
+  const { call, client, tier, rules } = applied;
+  const claims = rules.flatMap((rule) => rule.claims(call, { client, tier }));
+  const whole = (limits: readonly ExplainedLimit[]): Explanation => ({ client, tier, limits });
+  if (claims.length === 0) return whole([]);
+  const taken = store.take(
+    claims.map(({ demand }) => demand),
+    { mode: Mode.peek },
+  );
+  return chain(taken, (answers) =>
+    whole(
+      claims.map(({ rule: { subject, mode, per }, quota, demand: { key, cost } }, i) => {
+        return { subject, mode, per, key, cost, quota, decision: decisionOf(quota, answers[i]!) };
+      }),
+    ),
+  );
+}
