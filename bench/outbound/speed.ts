@@ -55,24 +55,25 @@ const start = (name: ContenderName) => startWorker(script, [name], ["--expose-gc
 export async function speed(rounds: number): Promise<SpeedResults> {
   const calls = {} as SpeedResults["calls"];
   for (const scene of Object.keys(SCENES) as SceneName[]) calls[scene] = await madeCalls(scene, rounds);
-  // One after the other has its turn, but for p-queue's cancels, which take a minute: they may take it beside the rest.
-  const [bytes, cancels] = await Promise.all([
-    each(Object.keys(WAITING) as (keyof typeof WAITING)[], (name) => ({ kind: "bytes", calls: WAITING[name] })),
-    each(["sluice", "p-queue"], () => ({ kind: "cancels", calls: CANCELS })),
-  ]);
+  const waiting = Object.keys(WAITING) as (keyof typeof WAITING)[];
+  const bytes = await each(waiting, 1, (name) => ({ kind: "bytes", calls: WAITING[name] }));
+  const cancels = await each(["sluice", "p-queue"], 3, () => ({ kind: "cancels", calls: CANCELS }));
   return { calls, bytes, cancels };
 }
 
-/** One question to each, in a process of its own. */
+/** One question to each, in a process of its own; the middle one of so many answers. One has its turn after the other. */
 async function each<N extends ContenderName>(
   names: readonly N[],
+  times: number,
   question: (name: N) => Question,
 ): Promise<Partial<Record<N, number>>> {
   const found: Partial<Record<N, number>> = {};
   for (const name of names) {
     const worker = await start(name);
     try {
-      found[name] = await worker.ask<number>(question(name));
+      const answers: number[] = [];
+      for (let i = 0; i < times; i++) answers.push(await worker.ask<number>(question(name)));
+      found[name] = median(answers);
       console.error(`${name}: ${question(name).kind}: ${found[name]?.toFixed(0)}`);
     } finally {
       worker.end();

@@ -163,7 +163,7 @@ async function overload(place: Place): Promise<OverloadFigures> {
 /** Four processes on one file. */
 async function sharedFile(place: Place): Promise<StoreResults["file"]> {
   const run = async (name: ContenderName, question: Question): Promise<SharedFileFigures> => {
-    const works = await together({ name, rate: ENDLESS, place, keys: 100 }, question);
+    const works = await together({ name, rate: ENDLESS, place, keys: 100 }, question, { ...question, forMs: 1_500 });
     const figures = {
       perSecond: works.reduce((sum, { checks, ms }) => sum + (checks / ms) * 1000, 0),
       stallMs: Math.max(...works.map(({ stallMs }) => stallMs)),
@@ -179,9 +179,10 @@ async function sharedFile(place: Place): Promise<StoreResults["file"]> {
   };
 }
 
-async function together(setup: Setup, question: Question): Promise<readonly Work[]> {
+async function together(setup: Setup, question: Question, warmUp?: Question): Promise<readonly Work[]> {
   const workers = await Promise.all(Array.from({ length: MACHINES }, () => start(setup)));
   try {
+    if (warmUp !== undefined) await Promise.all(workers.map((worker) => worker.ask<Work>(warmUp)));
     return await Promise.all(workers.map((worker) => worker.ask<Work>(question)));
   } finally {
     for (const worker of workers) worker.end();

@@ -1,4 +1,5 @@
 import { pino } from "pino";
+import { PinoPretty as pretty } from "pino-pretty";
 
 /** What is logged goes to stderr, because stdout is the protocol's in front of a server over stdio. */
 export type Logger = pino.Logger;
@@ -10,8 +11,12 @@ export interface LogOptions {
   readonly file?: string | undefined;
 }
 
-/** @throws Error for a level that pino does not know, or a file that cannot be opened. */
+/** Lines of JSON; on a terminal, of text. @throws Error for a level that pino does not know, or a file that cannot be opened. */
 export function createLog({ level, file }: LogOptions): Logger {
+  const options: pino.LoggerOptions = { level, base: null };
   // Written at once: nothing is lost when the process is killed.
-  return pino({ level, base: null }, pino.destination({ dest: file ?? 2, sync: true, mkdir: true }));
+  if (file === undefined && process.stderr.isTTY) {
+    return pino(options, pretty({ destination: 2, sync: true, colorize: true, translateTime: "HH:MM:ss.l" }));
+  }
+  return pino(options, pino.destination({ dest: file ?? 2, sync: true, mkdir: true }));
 }

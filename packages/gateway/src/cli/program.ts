@@ -1,20 +1,22 @@
 import { Command, InvalidArgumentError, Option } from "commander";
+import { parseDuration } from "sluice";
 import { jsonSchema } from "../config/schema.ts";
 import { check } from "./check.ts";
 import { CliError } from "./exit-code.ts";
 import { explain } from "./explain.ts";
 import { init } from "./init.ts";
+import { runHttp } from "./run-http.ts";
 import { runStdio } from "./run-stdio.ts";
 import { DEFAULT_FILE } from "./settings.ts";
 
 const LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
-const LARGEST_MESSAGE = 64 * 1024 * 1024;
 
 const EXAMPLES = `
 Examples:
   $ sluice init -- node server.js              write sluice.yaml, with the tools of that server
   $ sluice -- node server.js                   the limits of sluice.yaml in front of it
   $ sluice --tool search=10/min -- npx -y @modelcontextprotocol/server-everything
+  $ sluice --upstream http://localhost:3000/mcp --listen 8080
   $ sluice check                               is sluice.yaml good?
   $ sluice explain --call '{"name":"search"}'  which limits does this call fall under?
 
@@ -41,7 +43,9 @@ export async function run(argv: readonly string[], version: string): Promise<num
 
   const program = new Command("sluice")
     .description("Rate limits in front of any MCP server, from a policy file.")
-    .usage("[options] -- <command of the server>\n       sluice <command> [options]")
+    .usage(
+      "[options] -- <command of the server>\n       sluice [options] --upstream <url>\n       sluice <command> [options]",
+    )
     .version(version)
     .exitOverride()
     .showSuggestionAfterError()
@@ -52,17 +56,28 @@ export async function run(argv: readonly string[], version: string): Promise<num
         "SLUICE_CLIENT",
       ),
     )
+    .addOption(new Option("--upstream <url>", "the server behind, over HTTP: its MCP endpoint").env("SLUICE_UPSTREAM"))
     .addOption(
-      new Option("--max-message-bytes <bytes>", "longer messages are refused")
-        .argParser(wholeNumber)
-        .default(LARGEST_MESSAGE)
-        .env("SLUICE_MAX_MESSAGE_BYTES"),
+      new Option("--listen <host:port>", "where to listen for clients, with --upstream")
+        .argParser(address)
+        .default({ host: "127.0.0.1", port: 8080 }, "127.0.0.1:8080")
+        .env("SLUICE_LISTEN"),
+    )
+    .addOption(
+      new Option("--drain <duration>", "how long calls may still run when the gateway is stopped")
+        .argParser(duration)
+        .default(10_000, "10s")
+        .env("SLUICE_DRAIN"),
     )
     .action((options) => {
       const [first, ...rest] = server;
+      if (options.upstream !== undefined) {
+        if (first !== undefined) throw new CliError('Give the server by --upstream or after "--", not by both.');
+        return done(runHttp(options));
+      }
       if (first === undefined) {
         program.outputHelp({ error: true });
-        throw new CliError('Nothing to do: put the command of your server after "--".');
+        throw new CliError('Nothing to do: put the command of your server after "--", or its URL after --upstream.');
       }
       return done(runStdio([first, ...rest], options));
     });
@@ -132,8 +147,16 @@ function common(command: Command): Command {
 
 const several = (value: string, before: readonly string[]): readonly string[] => [...before, value];
 
-function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (Number.isSafeInteger(value) && value >= 1) return value;
-  throw new InvalidArgumentError(`It is a whole number from 1, but it is ${JSON.stringify(text)}.`);
+/** `8080`, `0.0.0.0:8080`, `[::1]:8080`. */
+function address(text: string): { readonly host: string; readonly port: number } {
+  const [, host = "127.0.0.1", digits] = /^(?:(\[[^\]]+\]|[^:]+):)?(\d{1,5})$/.exec(text) ?? [];
+  const port = Number(digits);
+  if (digits !== undefined && port <= 65_535) return { host: host.replace(/^\[|\]$/g, ""), port };
+  throw new InvalidArgumentError(`It is PORT or HOST:PORT, but it is ${JSON.stringify(text)}.`);
+}
+
+function duration(text: string): number {
+  const ms = parseDuration(text);
+  if (ms !== undefined) return ms;
+  throw new InvalidArgumentError(`It is a duration such as 10s, but it is ${JSON.stringify(text)}.`);
 }

@@ -1,10 +1,10 @@
-import type { LimitLike, McpRateLimitOptions, Policy } from "sluice/mcp";
+import type { LimitLike, McpRateLimitOptions, Policy, TierOf } from "sluice/mcp";
 import { refusalText } from "sluice/mcp";
 import type { Config, LimitConfig, PolicyConfig } from "./schema.ts";
 
 /** What a policy file says, as options of the library. Usage goes on when a reload gives a quota other numbers. */
 export function limitsOf(config: Config): McpRateLimitOptions {
-  const { perClient, global, methods, tools, policies, mode, wait, answer = {}, tierOf } = config;
+  const { perClient, global, methods, tools, policies, mode, wait, answer = {}, tier = {} } = config;
   const { form, errorCode, text } = answer;
   return {
     name: "gateway",
@@ -19,7 +19,17 @@ export function limitsOf(config: Config): McpRateLimitOptions {
     ...(form !== undefined && { refusal: form }),
     ...(errorCode !== undefined && { errorCode }),
     ...(text !== undefined && { describe: (refusal) => `${refusalText(refusal)} ${text}` }),
-    ...(tierOf !== undefined && { tier: { clients: tierOf } }),
+    tier: tierOf(tier),
+  };
+}
+
+/** By the table, else what an API key says, else the claim of a verified token. */
+function tierOf({ claim, clients = {} }: NonNullable<Config["tier"]>): TierOf {
+  const table = new Map(Object.entries(clients));
+  return ({ authInfo }, client) => {
+    const { tier, [claim ?? "tier"]: claimed } = authInfo?.extra ?? {};
+    const said = authInfo?.clientId?.startsWith("key:") ? tier : claim === undefined ? undefined : claimed;
+    return table.get(client) ?? (typeof said === "string" ? said : undefined);
   };
 }
 

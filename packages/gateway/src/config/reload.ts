@@ -2,6 +2,7 @@ import { watch } from "chokidar";
 import type { Logger } from "../log.ts";
 import { loadConfig, type Policies } from "./policies.ts";
 import { ConfigError } from "./problem.ts";
+import type { Config } from "./schema.ts";
 
 export interface ReloadOptions {
   readonly file: string;
@@ -9,6 +10,8 @@ export interface ReloadOptions {
   readonly log: Logger;
   /** Whether SIGHUP means that, too. In front of a server over stdio it is the server's. */
   readonly onHangUp: boolean;
+  /** What the command line says whatever the file says. */
+  readonly overrides: Partial<Config>;
   readonly env?: NodeJS.ProcessEnv;
 }
 
@@ -19,12 +22,19 @@ export interface Reloader {
 }
 
 /** Reads the policy file anew when it changes, and on SIGHUP. Editors write in several steps: it waits until they are done. */
-export function reloadOnChange({ file, policies, log, onHangUp, env = process.env }: ReloadOptions): Reloader {
+export function reloadOnChange({
+  file,
+  policies,
+  log,
+  onHangUp,
+  overrides,
+  env = process.env,
+}: ReloadOptions): Reloader {
   const { store: storeAtStart = "memory" } = policies.config;
 
   function reload(): boolean {
     try {
-      const config = loadConfig(file, env);
+      const config = { ...loadConfig(file, env), ...overrides };
       policies.replace(config);
       log.info({ file, version: policies.version }, "policies reloaded");
       if ((config.store ?? "memory") !== storeAtStart) {

@@ -193,6 +193,66 @@ const answer = z
   })
   .meta({ description: "What a refusal looks like." });
 
+const address = z.string().min(2);
+
+const identity = z
+  .strictObject({
+    bearer: z
+      .strictObject({
+        issuer: z.string().min(1).meta({ description: "The `iss` of tokens." }),
+        audience: z.string().min(1).meta({ description: "The `aud` of tokens: this server." }),
+        jwks: z.string().min(1).meta({ description: "Where the issuer's keys are: a URL, or a file." }),
+      })
+      .optional()
+      .meta({ description: "OAuth access tokens that are JWTs: the client is who the token says." }),
+    apiKeys: z
+      .strictObject({
+        header: z
+          .string()
+          .min(1)
+          .default("x-api-key")
+          .meta({ description: "Default: x-api-key. authorization: after Bearer." }),
+        keys: z
+          .array(
+            z.strictObject({
+              name: z.string().min(1).meta({ description: "Stands in keys of limits and in logs." }),
+              sha256: z
+                .string()
+                .regex(/^[0-9a-fA-F]{64}$/, { error: "the SHA-256 of an API key has 64 hexadecimal digits." })
+                .meta({ description: "printf %s KEY | sha256sum" }),
+              tier: z.string().min(1).optional(),
+            }),
+          )
+          .min(1),
+      })
+      .optional()
+      .meta({ description: "API keys that clients send, by their hashes." }),
+    trustedHeader: z
+      .strictObject({
+        header: z.string().min(1).meta({ description: "Says who the client is." }),
+        from: z.array(address).min(1).meta({ description: "Addresses and networks of the proxies that write it." }),
+      })
+      .optional()
+      .meta({ description: "A header of a proxy that has verified the client." }),
+    trustProxy: z
+      .union([z.int().min(1), z.array(address).min(1)])
+      .optional()
+      .meta({ description: "Proxies that say in X-Forwarded-For where a client is: how many, or their networks." }),
+  })
+  .meta({
+    description: "Whose limits a call over HTTP falls under. Without any of it, or when it is not valid: its address.",
+  });
+
+const tier = z
+  .strictObject({
+    claim: z.string().min(1).optional().meta({ description: "The claim of a verified token that names the tier." }),
+    clients: z
+      .record(z.string().min(1), z.string().min(1))
+      .optional()
+      .meta({ description: "The tier of clients, by their key, as logs and `sluice explain` show it." }),
+  })
+  .meta({ description: "Which of the tiers of policies a client is in. An API key has its own." });
+
 export const configSchema = z
   .strictObject({
     $schema: z.string().optional(),
@@ -212,11 +272,14 @@ export const configSchema = z
     onStoreFailure: onStoreFailure.optional(),
     mode: mode.optional(),
     wait: wait.optional(),
-    answer: answer.optional(),
-    tierOf: z
-      .record(z.string().min(1), z.string().min(1))
+    maxMessageBytes: z
+      .int()
+      .min(1_000)
       .optional()
-      .meta({ description: "The tier of clients, by their key." }),
+      .meta({ description: "Larger messages are refused. Default: 16 MiB over HTTP, 64 MiB over stdio." }),
+    answer: answer.optional(),
+    identity: identity.optional(),
+    tier: tier.optional(),
     perClient: limit
       .optional()
       .meta({ description: "All requests of a client, but for initialize, lists and subscriptions." }),

@@ -1,10 +1,13 @@
 import { failed, type JsonRpcRequest, type McpGate, type Refusal } from "sluice/mcp";
 import type { Reading } from "../message/read-message.ts";
+import type { Mismatch } from "./http/header-mismatch.ts";
 
 /** What the gateway itself answers, as text of JSON. */
 
 const PARSE_ERROR = -32_700;
 const INVALID_REQUEST = -32_600;
+const INTERNAL_ERROR = -32_603;
+const HEADER_MISMATCH = -32_020;
 
 const error = (id: string | number | null, code: number, message: string) => ({
   jsonrpc: "2.0",
@@ -37,6 +40,20 @@ export function rejections(reading: Exclude<Reading, { kind: "messages" }>): str
   const message = `This message was not passed on, because it can be read in two ways: ${reading.why}.`;
   const answers = (reading.ids.length === 0 ? [null] : reading.ids).map((id) => error(id, INVALID_REQUEST, message));
   return asText(answers, answers.length > 1);
+}
+
+/** To a request whose headers say something else than its body (MCP 2026-07-28: code -32020). */
+export function headerMismatchAnswer(message: unknown, { header, said, is }: Mismatch): string {
+  const { id } = (message ?? {}) as { id?: unknown };
+  const text = `The header ${header} says ${JSON.stringify(said)}, but the body says ${JSON.stringify(is)}.`;
+  return JSON.stringify(error(typeof id === "string" || typeof id === "number" ? id : null, HEADER_MISMATCH, text));
+}
+
+/** To requests that the server behind did not answer. */
+export function serverFailed(requests: readonly JsonRpcRequest[]): string {
+  const text = "The server behind this gateway did not answer.";
+  const answers = requests.map(({ id }) => error(id, INTERNAL_ERROR, text));
+  return answers.length > 1 ? JSON.stringify(answers) : JSON.stringify(answers[0] ?? error(null, INTERNAL_ERROR, text));
 }
 
 /** To what is too large to be read. */

@@ -108,6 +108,23 @@ function answerError(error: unknown, _request: NodeRequest, response: NodeRespon
 }
 
 /**
+ * Reads the client's address from a request of `node:http`: `"192.0.2.1"` or `"2001:db8::/56"`; `undefined` when it cannot be told.
+ *
+ * @throws RangeError, TypeError for options that cannot be.
+ */
+export function clientAddressOf(options: ClientAddressOptions = {}): (request: NodeRequest) => string | undefined {
+  const addressOf = clientAddress<NodeRequest>(nodeHost.headerOf, options);
+  return (request) => {
+    try {
+      return addressOf(request, nodeHost.peerOf(request, undefined));
+    } catch (error) {
+      if (error instanceof ClientAddressError) return undefined;
+      throw error;
+    }
+  };
+}
+
+/**
  * Lets code inside of a listener know the client's address, such as `limitFetch` of `sluice/mcp`, which
  * gets a web `Request` and cannot see the socket.
  *
@@ -115,15 +132,10 @@ function answerError(error: unknown, _request: NodeRequest, response: NodeRespon
  */
 export function withClientAddress(listener: NodeListener, options: ClientAddressOptions = {}): NodeListener {
   clientContext.use(new AsyncLocalStorage<string>());
-  const addressOf = clientAddress<NodeRequest>(nodeHost.headerOf, options);
+  const addressOf = clientAddressOf(options);
   return (request: NodeRequest, ...rest: unknown[]) => {
-    let address: string;
-    try {
-      address = addressOf(request, nodeHost.peerOf(request, undefined));
-    } catch (error) {
-      if (error instanceof ClientAddressError) return listener(request, ...rest);
-      throw error;
-    }
+    const address = addressOf(request);
+    if (address === undefined) return listener(request, ...rest);
     return clientContext.run(address, () => listener(request, ...rest));
   };
 }

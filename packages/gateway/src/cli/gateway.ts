@@ -1,0 +1,44 @@
+import { createPolicies, failurePolicyOf, type Policies } from "../config/policies.ts";
+import { reloadOnChange } from "../config/reload.ts";
+import type { Logger } from "../log.ts";
+import { logDecisions } from "../log-decisions.ts";
+import { openStore } from "../store/open-store.ts";
+import { type CommonOptions, settingsOf } from "./settings.ts";
+
+/** What every way to run has: policies over a store, which follow their file. */
+export interface Gateway {
+  readonly policies: Policies;
+  readonly log: Logger;
+  /** For the log. */
+  readonly about: object;
+  close(): Promise<void>;
+}
+
+/** @throws CliError, ConfigError, ConfigFileError */
+export function openGateway(
+  options: CommonOptions,
+  { reloadsOnHangUp }: { readonly reloadsOnHangUp: boolean },
+): Gateway {
+  const { config, file, log } = settingsOf(options);
+  const { store, name, close } = openStore({
+    address: config.store ?? "memory",
+    log,
+    onFailure: (account) => failurePolicyOf(policies.config, account),
+  });
+  const policies = createPolicies({ config, store, onDecision: logDecisions(log) });
+  const overrides = {
+    ...(options.store !== undefined && { store: options.store }),
+    ...(options.shadow && { mode: "shadow" as const }),
+  };
+  const reloader =
+    file === undefined ? undefined : reloadOnChange({ file, policies, log, onHangUp: reloadsOnHangUp, overrides });
+  return {
+    policies,
+    log,
+    about: { file, store: name, mode: config.mode ?? "enforce" },
+    async close() {
+      await reloader?.close();
+      await close();
+    },
+  };
+}

@@ -1,0 +1,187 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { pipeline } from "node:stream";
+import { type Admission, deliveries, isRequest, type Origin, type Ruling } from "sluice/mcp";
+import type { Logger } from "../../log.ts";
+import { type Reading, readMessage } from "../../message/read-message.ts";
+import { headerMismatchAnswer, rejections, serverFailed, tooLarge } from "../answers.ts";
+import type { Gates } from "../gates.ts";
+import { rememberedCors } from "./cors.ts";
+import { headerMismatch } from "./header-mismatch.ts";
+import { endToEnd } from "./headers.ts";
+import { lenientPath } from "./path.ts";
+import { readBody, type Unread } from "./read-body.ts";
+import type { HttpUpstream } from "./upstream.ts";
+
+export interface HttpProxyOptions {
+  readonly upstream: HttpUpstream;
+  readonly gates: Gates;
+  readonly log: Logger;
+  /** Who sends a request: its verified principal, its address. @throws never for what a client can send */
+  identify(request: IncomingMessage): Promise<Pick<Origin, "authInfo" | "address">>;
+  /** Status of refusals. */
+  readonly httpStatus: 200 | 429;
+  /** A larger body is answered with 413. In bytes. */
+  readonly maxMessageBytes: number;
+}
+
+export interface HttpProxy {
+  readonly server: Server;
+  /** No new connections; what runs may end within this time. In milliseconds. */
+  close(drainMs: number): Promise<void>;
+}
+
+/** A whole request has to be here within this time. */
+const PATIENCE_MS = 60_000;
+/** Longer than a load balancer keeps a connection, so that it is never this side that closes one in use. */
+const KEEP_ALIVE_MS = 75_000;
+
+/** Bodies of these are nobody's messages: uploads and the forms of OAuth are passed on as they come. */
+const FORMS = /^\s*(application\/x-www-form-urlencoded|multipart\/form-data)\b/i;
+
+/**
+ * The limits in front of a server over HTTP. Only requests of MCP are looked at; everything else passes, and every
+ * status but those of refusals is the server's own. Bodies are passed on as they came.
+ */
+export function httpProxy(options: HttpProxyOptions): HttpProxy {
+  const { upstream, gates, log, identify, httpStatus, maxMessageBytes } = options;
+  const mcpPath = lenientPath(upstream.url.pathname);
+  const cors = rememberedCors();
+  const { decide } = deliveries(gates.current, {
+    httpStatus,
+    onFailure: (error) => log.error({ err: error }, "a request could not be decided about"),
+  });
+
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const gone = new AbortController();
+    response.on("close", () => {
+      if (!response.writableFinished) gone.abort(new Error("The client has gone."));
+    });
+    const isMcp = lenientPath(request.url ?? "/") === mcpPath;
+    if (!mayHaveMessages(request, isMcp)) return pass(request, response, gone.signal);
+    if (isEncoded(request)) return answer(request, response, 415, rejections(ENCODED));
+    const body = await readBody(request, maxMessageBytes, PATIENCE_MS);
+    if (typeof body === "string") return unread(request, response, body);
+    const reading = readMessage(body);
+    if (!isMcp && !isMessage(reading)) return pass(request, response, gone.signal, body);
+    if (reading.kind !== "messages") return answer(request, response, 400, rejections(reading));
+    const { messages, isBatch } = reading;
+    const mismatch = isBatch ? undefined : headerMismatch(request.headers, messages[0]);
+    if (mismatch !== undefined) return answer(request, response, 400, headerMismatchAnswer(messages[0], mismatch));
+    const origin = { ...(await identify(request)), headers: fetchHeaders(request), sessionId: sessionOf(request) };
+    const ruling = await decide({ body: isBatch ? messages : messages[0], origin, signal: gone.signal }, gates.current);
+    if (ruling.kind === "pass") return pass(request, response, gone.signal, body, ruling);
+    if (ruling.kind === "cancelled") return void response.writeHead(202).end();
+    // A client of the old transport hears answers elsewhere than here: it has to see that this is none.
+    const status = isMcp ? ruling.status : 429;
+    answer(request, response, status, JSON.stringify(ruling.body), ruling.fields);
+  }
+
+  async function pass(
+    request: IncomingMessage,
+    response: ServerResponse,
+    signal: AbortSignal,
+    body?: Buffer,
+    ruling?: Extract<Ruling, { kind: "pass" }>,
+  ): Promise<void> {
+    const admission = ruling?.admission;
+    const address = request.socket.remoteAddress;
+    let incoming: IncomingMessage;
+    try {
+      incoming = await upstream.forward(request, { path: request.url ?? "/", body, address, signal });
+    } catch (error) {
+      if (signal.aborted) return admission?.abandon();
+      admission?.finish();
+      log.warn({ err: error, upstream: upstream.url.host }, "the server behind did not answer");
+      return answer(request, response, 502, serverFailed(ruling?.requests ?? []));
+    }
+    cors.learn(request, incoming);
+    response.writeHead(incoming.statusCode!, incoming.statusMessage, endToEnd(incoming.rawHeaders));
+    // Streams of events are to begin before their first event.
+    response.flushHeaders();
+    pipeline(incoming, response, (error) => settle(admission, error, signal));
+  }
+
+  function unread(request: IncomingMessage, response: ServerResponse, why: Unread): void {
+    if (why === "gone") return;
+    response.setHeader("Connection", "close");
+    if (why === "too large") answer(request, response, 413, tooLarge(maxMessageBytes));
+    else answer(request, response, 408, rejections({ kind: "unreadable", why: "it did not come to its end in time" }));
+  }
+
+  function answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    status: number,
+    text: string,
+    fields: readonly string[] = [],
+  ): void {
+    if (response.headersSent || response.destroyed) return;
+    const body = Buffer.from(text);
+    const own = ["content-type", "application/json", "content-length", String(body.length)];
+    response.writeHead(status, [...own, ...cors.fieldsFor(request), ...fields]).end(body);
+  }
+
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: PATIENCE_MS }, (request, response) => {
+    serve(request, response).catch((error: unknown) => {
+      if (response.destroyed) return;
+      log.error({ err: error }, "a request failed in the gateway");
+      answer(request, response, 500, serverFailed([]));
+    });
+  });
+  server.headersTimeout = PATIENCE_MS;
+  return { server, close: (drainMs) => drained(server, drainMs).finally(() => upstream.close()) };
+}
+
+/** What has no body has no message, and what is a form is none. */
+function mayHaveMessages({ method, headers }: IncomingMessage, isMcp: boolean): boolean {
+  if (method === "GET" || method === "HEAD" || method === "OPTIONS" || method === "DELETE") return false;
+  if (headers["content-length"] === "0") return false;
+  return isMcp || !FORMS.test(headers["content-type"] ?? "");
+}
+
+/** A body that would have to be unpacked first, or is not UTF-8, is read by nobody twice in the same way. */
+function isEncoded({ headers }: IncomingMessage): boolean {
+  const { "content-encoding": encoding = "identity", "content-type": type = "" } = headers;
+  const charset = /charset\s*=\s*"?([\w-]+)/i.exec(type)?.[1] ?? "utf-8";
+  return encoding.toLowerCase() !== "identity" || !/^(utf-?8|us-ascii)$/i.test(charset);
+}
+
+const ENCODED: Reading & { kind: "unreadable" } = {
+  kind: "unreadable",
+  why: "its body is compressed, or in another charset than UTF-8",
+};
+
+/** Whether this is a message of MCP, wherever it was sent: a server may hear them on other paths, too. */
+function isMessage(reading: Reading): boolean {
+  if (reading.kind === "ambiguous") return reading.ids.length > 0;
+  return (
+    reading.kind === "messages" && reading.messages.some((message: any) => isRequest(message) && "jsonrpc" in message)
+  );
+}
+
+const sessionOf = ({ headers }: IncomingMessage): string | undefined => {
+  const { "mcp-session-id": id } = headers;
+  return typeof id === "string" ? id : undefined;
+};
+
+/** Only made when a policy looks at headers. */
+function fetchHeaders({ headers }: IncomingMessage): Headers {
+  const entries = Object.entries(headers).flatMap(([name, value]) =>
+    [value ?? []].flat().map((one): [string, string] => [name, one]),
+  );
+  return new Headers(entries.filter(([name]) => !name.startsWith(":")));
+}
+
+/** The answer has reached the client, or one of the two has gone. Work of a call whose client has gone may go on. */
+function settle(admission: Admission | undefined, error: Error | null | undefined, signal: AbortSignal): void {
+  if (error && signal.aborted) admission?.abandon();
+  else admission?.finish();
+}
+
+async function drained(server: Server, drainMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const timer = setTimeout(() => server.closeAllConnections(), drainMs);
+  await closed;
+  clearTimeout(timer);
+}
