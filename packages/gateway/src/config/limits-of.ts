@@ -1,10 +1,10 @@
-import type { LimitLike, McpRateLimitOptions, Policy, TierOf } from "sluice/mcp";
+import type { LimitLike, LoopOptions, McpRateLimitOptions, Policy, TierOf } from "sluice/mcp";
 import { refusalText } from "sluice/mcp";
 import type { Config, LimitConfig, PolicyConfig } from "./schema.ts";
 
 /** What a policy file says, as options of the library. Usage goes on when a reload gives a quota other numbers. */
 export function limitsOf(config: Config): McpRateLimitOptions {
-  const { perClient, global, methods, tools, policies, mode, wait, answer = {}, tier = {} } = config;
+  const { perClient, global, methods, tools, policies, mode, wait, loops, answer = {}, tier = {} } = config;
   const { form, errorCode, text } = answer;
   return {
     name: "gateway",
@@ -19,8 +19,20 @@ export function limitsOf(config: Config): McpRateLimitOptions {
     ...(form !== undefined && { refusal: form }),
     ...(errorCode !== undefined && { errorCode }),
     ...(text !== undefined && { describe: (refusal) => `${refusalText(refusal)} ${text}` }),
+    ...(loops !== undefined && { loops: loopsOf(loops) }),
     tier: tierOf(tier),
   };
+}
+
+function loopsOf(loops: NonNullable<Config["loops"]>): boolean | LoopOptions {
+  if (typeof loops === "boolean") return loops;
+  const { slow, stop, forget, ...options } = loops;
+  return {
+    ...options,
+    ...(slow !== undefined && { slowMs: slow }),
+    ...(stop !== undefined && { stopMs: stop }),
+    ...(forget !== undefined && { forgetMs: forget }),
+  } as LoopOptions;
 }
 
 /** By the table, else what an API key says, else the claim of a verified token. */

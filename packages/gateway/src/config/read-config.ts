@@ -33,12 +33,13 @@ function impossible(config: Config, source: Source): readonly Problem[] {
       problems.push(source.problemAt(path, withoutPlace((error as Error).message)));
     }
   };
-  const { perClient, global, methods = {}, tools = {}, policies = [], answer } = config;
+  const { perClient, global, methods = {}, tools = {}, policies = [], answer, loops } = config;
   if (perClient !== undefined) attempt({ perClient }, ["perClient"]);
   if (global !== undefined) attempt({ global }, ["global"]);
   for (const [name, limit] of Object.entries(methods)) attempt({ methods: { [name]: limit } }, ["methods", name]);
   for (const [name, limit] of Object.entries(tools)) attempt({ tools: { [name]: limit } }, ["tools", name]);
   if (answer !== undefined) attempt({ answer }, ["answer"]);
+  if (loops !== undefined) attempt({ loops }, ["loops"]);
   const names = new Map<string, number>();
   policies.forEach((policy, i) => {
     attempt({ policies: [policy] }, ["policies", i]);

@@ -193,6 +193,32 @@ const answer = z
   })
   .meta({ description: "What a refusal looks like." });
 
+const times = z.int().min(1);
+
+const loops = z
+  .union([
+    z.boolean(),
+    z.strictObject({
+      warnAfter: times
+        .optional()
+        .meta({ description: "Equal answers after which the model is told once. Default: 3." }),
+      slowAfter: times.optional().meta({ description: "Equal answers after which calls wait first. Default: 5." }),
+      stopAfter: times.optional().meta({ description: "Equal answers after which calls are refused. Default: 8." }),
+      slow: duration(0, 10_000, "How long the first of them waits; then twice as long. Default: 1s.").optional(),
+      stop: duration(0, 86_400_000, "How long calls are refused. Default: 1min.").optional(),
+      forget: duration(
+        1_000,
+        86_400_000,
+        "A call that was not made for so long begins anew. Default: 5min.",
+      ).optional(),
+      allow: pattern.optional().meta({ description: "Tools that may repeat themselves." }),
+    }),
+  ])
+  .meta({
+    description:
+      "Notice when a client makes the same call again and again and gets the same answer: warn, then slow down, then stop.",
+  });
+
 const address = z.string().min(2);
 
 const identity = z
@@ -277,6 +303,7 @@ export const configSchema = z
       .min(1_000)
       .optional()
       .meta({ description: "Larger messages are refused. Default: 16 MiB over HTTP, 64 MiB over stdio." }),
+    loops: loops.optional(),
     answer: answer.optional(),
     identity: identity.optional(),
     tier: tier.optional(),

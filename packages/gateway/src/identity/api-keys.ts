@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { AuthInfoLike } from "sluice/mcp";
 
-export interface ApiKey {
+interface ApiKey {
   /** Stands in keys of limits and in logs, instead of the key itself. */
   readonly name: string;
   /** SHA-256 of the key, in hexadecimal digits. */

@@ -28,6 +28,12 @@ describe("a good file", () => {
     });
   });
 
+  it("has loops", () => {
+    expect(read("loops: { warnAfter: 2, slow: 500ms, allow: poll_* }")).toEqual({
+      loops: { warnAfter: 2, slow: 500, allow: "poll_*" },
+    });
+  });
+
   it("is JSON", () => {
     expect(read('{"perClient": "60/min", "wait": false}')).toEqual({ perClient: "60/min", wait: false });
   });
@@ -128,6 +134,8 @@ describe("what is wrong is told with its place and what would be right", () => {
     ["a:\n b\n  c: d", "", ""],
     ["tools: {", "1:9  | This is no YAML", ""],
     ["answer: { errorCode: ${PORT} }", "1:23  | This is no YAML", "in quotes"],
+    ["loops: { warnAfter: 9 }", "1:8 loops | loops.slowAfter must be", ""],
+    ["loops: { warn: 9 }", '1:10 loops.warn | there is no "warn" here', 'Did you mean'],
     ["- 1", "1:1  | this is a list, but it has to be a map.", ""],
   ])("%s", (text, begin, contains) => {
     const problems = problemsIn(text);

@@ -169,3 +169,17 @@ describe("the end of the server", () => {
     expect(await proxy.ended).toMatchObject({ signal: "SIGKILL" });
   });
 });
+
+describe("a loop", () => {
+  it("is seen in the answers of the server, and the model is told", async () => {
+    const proxy = scripted({ loops: { warnAfter: 2, slowMs: 0 } });
+    const same = (id: number) => proxy.ask(id, "tools/call", { name: "same", arguments: {} });
+    expect([(await same(1)).result.same, (await same(2)).result.same]).toEqual([true, true]);
+    expect((await same(3)).result.content[0].text).toContain('the tool "same" 2 times');
+    expect((await same(4)).result.same).toBe(true);
+    // What differs is none.
+    for (const id of [5, 6, 7])
+      expect((await proxy.ask(id, "tools/call", { name: "other" })).result.line).toBeDefined();
+    expect(await proxy.end()).toHaveLength(6);
+  });
+});

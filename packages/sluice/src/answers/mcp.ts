@@ -6,7 +6,7 @@ export const RATE_LIMIT_META = "dev.sluice/rateLimit";
 
 /** What a program reads of a refusal: by a limit of the server, or by one of an upstream that its tool needs. */
 export interface RefusalData {
-  /** False when the limiter or the upstream is out of order: the call was not run, but nobody called too often. */
+  /** False when no limit was met: the limiter or the upstream is out of order, or the call repeats itself. It was not run. */
   readonly rate_limited: boolean;
   /** Milliseconds after which the same call passes; `null` when it never will. Left out where nobody knows. */
   readonly retryAfterMs?: number | null;
@@ -15,6 +15,8 @@ export interface RefusalData {
   readonly remaining?: number;
   /** Name of the quota that refused. */
   readonly quota?: string;
+  /** Of a call that repeats itself: how often it was made, with the same result each time. */
+  readonly loop?: number;
   /** Name of the upstream that was not called, and why it was not. */
   readonly upstream?: string;
   readonly reason?: UpstreamReason;
@@ -36,7 +38,8 @@ export interface RefusalError {
   readonly data: RefusalData;
 }
 
-function refusalData({ decision: { retryAfterMs, limit, remaining, quota, degraded } }: Refusal): RefusalData {
+function refusalData({ decision: { retryAfterMs, limit, remaining, quota, degraded }, loop }: Refusal): RefusalData {
+  if (loop !== undefined) return { rate_limited: false, retryAfterMs: jsonMs(retryAfterMs), loop: loop.times };
   return {
     rate_limited: !degraded,
     retryAfterMs: jsonMs(retryAfterMs),

@@ -1,5 +1,6 @@
 import type { Decision } from "../limiter/decision.ts";
 import type { Quota } from "../limiter/quota.ts";
+import { type LoopFacts, loopText } from "./loop-text.ts";
 import { inSeconds, waitAdvice } from "./wait-advice.ts";
 
 /** A refusal, with what is needed to explain it. */
@@ -10,13 +11,16 @@ export interface Refusal {
   readonly per: "client" | "everyone";
   readonly quota: Quota;
   readonly decision: Decision;
+  /** Set when it is no limit that refuses, but the call that repeats itself. */
+  readonly loop?: LoopFacts;
 }
 
 /**
  * A refusal in words that a model can act on: which limit, that nothing was done, how many seconds
  * to wait, and whether to try again at all.
  */
-export function refusalText({ subject, per, quota, decision }: Refusal): string {
+export function refusalText({ subject, per, quota, decision, loop }: Refusal): string {
+  if (loop !== undefined) return loopText(loop);
   if (decision.degraded) return outageText(decision);
   const whose = per === "client" ? "for each client" : "for all clients together";
   const limit = `Rate limit reached: ${subject} may be used ${quota.text}, counted ${whose}.`;

@@ -28,7 +28,7 @@ export interface DegradedAnswers {
   readonly unreported: number;
 }
 
-export interface DegradedAnswer {
+interface DegradedAnswer {
   readonly by: Degradation;
   readonly taken: readonly Taken[];
 }

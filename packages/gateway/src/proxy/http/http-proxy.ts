@@ -1,6 +1,14 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { pipeline } from "node:stream";
-import { type Admission, deliveries, isRequest, type Origin, type Ruling } from "sluice/mcp";
+import {
+  type Admission,
+  answerReader,
+  deliveries,
+  isRequest,
+  type McpGate,
+  type Origin,
+  type Ruling,
+} from "sluice/mcp";
 import type { Logger } from "../../log.ts";
 import { type Reading, readMessage } from "../../message/read-message.ts";
 import { headerMismatchAnswer, rejections, serverFailed, tooLarge } from "../answers.ts";
@@ -68,8 +76,9 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
     const mismatch = isBatch ? undefined : headerMismatch(request.headers, messages[0]);
     if (mismatch !== undefined) return answer(request, response, 400, headerMismatchAnswer(messages[0], mismatch));
     const origin = { ...(await identify(request)), headers: fetchHeaders(request), sessionId: sessionOf(request) };
-    const ruling = await decide({ body: isBatch ? messages : messages[0], origin, signal: gone.signal }, gates.current);
-    if (ruling.kind === "pass") return pass(request, response, gone.signal, body, ruling);
+    const gate = gates.current;
+    const ruling = await decide({ body: isBatch ? messages : messages[0], origin, signal: gone.signal }, gate);
+    if (ruling.kind === "pass") return pass(request, response, gone.signal, body, { ...ruling, gate, origin });
     if (ruling.kind === "cancelled") return void response.writeHead(202).end();
     // A client of the old transport hears answers elsewhere than here: it has to see that this is none.
     const status = isMcp ? ruling.status : 429;
@@ -81,7 +90,7 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
     response: ServerResponse,
     signal: AbortSignal,
     body?: Buffer,
-    ruling?: Extract<Ruling, { kind: "pass" }>,
+    ruling?: Passing,
   ): Promise<void> {
     const admission = ruling?.admission;
     const address = request.socket.remoteAddress;
@@ -98,6 +107,7 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
     response.writeHead(incoming.statusCode!, incoming.statusMessage, endToEnd(incoming.rawHeaders));
     // Streams of events are to begin before their first event.
     response.flushHeaders();
+    if (ruling !== undefined) listen(incoming, ruling);
     pipeline(incoming, response, (error) => settle(admission, error, signal));
   }
 
@@ -130,6 +140,23 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
   });
   server.headersTimeout = PATIENCE_MS;
   return { server, close: (drainMs) => drained(server, drainMs).finally(() => upstream.close()) };
+}
+
+/** Requests that the server gets. */
+interface Passing extends Extract<Ruling, { kind: "pass" }> {
+  readonly gate: McpGate;
+  readonly origin: Origin;
+}
+
+/** The gate hears the answers that it wants, as they pass. */
+function listen(incoming: IncomingMessage, { gate, origin, requests }: Passing): void {
+  const { watches } = gate;
+  if (watches === "nothing" || requests.length === 0 || incoming.headers["content-encoding"] !== undefined) return;
+  const reader = answerReader(watches, (id, answer) => {
+    const request = requests.find((one) => one.id === id);
+    if (request !== undefined) gate.sawAnswer(request, origin, answer);
+  });
+  incoming.on("data", (chunk: Buffer) => reader.push(chunk)).on("end", () => reader.end());
 }
 
 /** What has no body has no message, and what is a form is none. */

@@ -11,7 +11,7 @@ export interface HttpUpstream {
   close(): void;
 }
 
-export interface ForwardOptions {
+interface ForwardOptions {
   /** Path and query, as the upstream knows them. */
   readonly path: string;
   /** The body as it came; without it the request is passed on as it comes in. */

@@ -91,7 +91,7 @@ export function stdioGate({ gates, origin, toServer, toClient, failed }: StdioGa
       toClient(refusals(entry.gate, entry.requests, isBatch, admission.refusal));
       return;
     }
-    if (admission.holdsPlaces || entry.gate.watchesAnswers) {
+    if (admission.holdsPlaces || entry.gate.watches !== "nothing") {
       entry.admission = admission;
       enter(entry);
     }
@@ -156,7 +156,7 @@ export function stdioGate({ gates, origin, toServer, toClient, failed }: StdioGa
         const entry = passing.get(message.id);
         if (entry?.admission === undefined) continue;
         const request = entry.requests.find(({ id }) => id === message.id)!;
-        entry.gate.sawAnswer(request, origin, message.result);
+        entry.gate.sawAnswer(request, origin, message.result ?? message.error);
         passing.delete(message.id);
         entry.left--;
         if (entry.left === 0) entry.admission.finish();

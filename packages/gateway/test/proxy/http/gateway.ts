@@ -46,7 +46,7 @@ export async function startGateway(
 }
 
 /** What a server behind the gateway got. */
-export interface Received {
+interface Received {
   readonly method: string;
   readonly url: string;
   readonly rawHeaders: readonly string[];

@@ -329,6 +329,27 @@ describe("places", () => {
   });
 });
 
+describe("a loop", () => {
+  it.each([
+    ["JSON", "application/json", (json: string) => json],
+    ["a stream of events", "text/event-stream", (json: string) => `event: message\ndata: ${json}\n\n`],
+  ])("is seen in the answers of the server: %s", async (_, type, written) => {
+    await start({}, { loops: { warnAfter: 2, slowMs: 0 } });
+    upstream.answer = (_request, response, body) => {
+      const { id } = JSON.parse(String(body));
+      response
+        .writeHead(200, { "Content-Type": type })
+        .end(written(JSON.stringify({ jsonrpc: "2.0", id, result: { same: true } })));
+    };
+    for (const id of [1, 2]) expect((await post(call(id, "same"))).text).toContain('"same":true');
+    const warned = await post(call(3, "same"));
+    expect(warned.json.result.content[0].text).toContain('the tool "same" 2 times');
+    expect(warned.headers).not.toHaveProperty("retry-after");
+    expect((await post(call(4, "same"))).text).toContain('"same":true');
+    expect(upstream.received).toHaveLength(3);
+  });
+});
+
 describe("stopping", () => {
   it("lets what runs end, and takes nothing new", async () => {
     let end: () => void = () => {};

@@ -1,4 +1,5 @@
 import type { Admission } from "./admission.ts";
+import { type AnswerReader, answerReader } from "./answer-reader.ts";
 
 /** The same response; the admission's places go back when its body has been read to the end or given up. */
 export function whenRead(response: Response, admission: Admission): Response {
@@ -28,45 +29,20 @@ export function whenRead(response: Response, admission: Admission): Response {
   return new Response(body, response);
 }
 
-/** Answers larger than this are not looked at: a request for input is small. In characters. */
-const MAX_WATCHED = 262_144;
-const MARK = '"input_required"';
-
-/**
- * The same response; `onResult` hears of a result that asks for input, whether it comes as JSON or in
- * an event stream, before the client does.
- */
-export function watchAnswers(response: Response, onResult: (id: unknown, result: unknown) => void): Response {
+/** The same response, whose answers are heard of before the client reads them. */
+export function watchAnswers(
+  response: Response,
+  wanted: "rounds" | "everything",
+  onAnswer: (id: unknown, answer: unknown) => void,
+): Response {
   if (response.body === null || response.status !== 200) return response;
-  const decoder = new TextDecoder();
-  let text = "";
+  const reader: AnswerReader = answerReader(wanted, onAnswer);
   const watcher = new TransformStream<Uint8Array, Uint8Array>({
     transform(chunk, controller) {
-      if (text.length < MAX_WATCHED) text += decoder.decode(chunk, { stream: true });
-      if (text.includes(MARK)) {
-        for (const { id, result } of messagesIn(text)) onResult(id, result);
-      }
+      reader.push(chunk);
       controller.enqueue(chunk);
     },
+    flush: () => reader.end(),
   });
   return new Response(response.body.pipeThrough(watcher), response);
-}
-
-function messagesIn(text: string): readonly { readonly id?: unknown; readonly result?: unknown }[] {
-  const documents =
-    text.trimStart().startsWith("{") || text.trimStart().startsWith("[")
-      ? [text]
-      : text.split(/\r?\n\r?\n/).map((event) =>
-          event
-            .split(/\r?\n/)
-            .flatMap((line) => (line.startsWith("data:") ? [line.slice(5)] : []))
-            .join("\n"),
-        );
-  return documents.flatMap((document) => {
-    try {
-      return [JSON.parse(document)].flat().filter((message) => typeof message === "object" && message !== null);
-    } catch {
-      return [];
-    }
-  });
 }

@@ -78,7 +78,7 @@ export function deliveries(own: McpGate, { httpStatus = 200, onFailure = report 
       }
       const { refusal } = admission;
       if (refusal === undefined) {
-        const isWatched = admission.holdsPlaces || gate.watchesAnswers;
+        const isWatched = admission.holdsPlaces || gate.watches !== "nothing";
         return { kind: "pass", requests, ...(isWatched && { admission }) };
       }
       const status = httpStatus === 429 && refusal.decision.degraded ? 503 : httpStatus;
@@ -93,6 +93,10 @@ function report(error: unknown): void {
 
 /** `Retry-After`; on a 429 also what an HTTP client knows of rates. Places are none: their unit is another. */
 function fieldsOf({ outcome, refusal }: Admission, status: number): readonly string[] {
+  if (refusal!.loop !== undefined) {
+    const { retryAfterMs = 0 } = refusal!.loop;
+    return retryAfterMs === 0 ? [] : ["retry-after", String(Math.ceil(retryAfterMs / 1000))];
+  }
   const rates = outcome!.decisions.filter(({ quota }) => quota.algorithm.name !== "concurrency");
   const options = status === 429 ? {} : ({ headers: false, legacyHeaders: false } as const);
   return httpHeaders(

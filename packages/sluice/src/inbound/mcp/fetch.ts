@@ -64,12 +64,11 @@ async function served(
 ): Promise<Response> {
   try {
     const response = await run();
-    const watched = gate.watchesAnswers
-      ? watchAnswers(response, (id, result) => {
-          const request = requests.find((one) => one.id === id);
-          if (request !== undefined) gate.sawAnswer(request, origin, result);
-        })
-      : response;
+    const hear = (id: unknown, result: unknown) => {
+      const request = requests.find((one) => one.id === id);
+      if (request !== undefined) gate.sawAnswer(request, origin, result);
+    };
+    const watched = gate.watches === "nothing" ? response : watchAnswers(response, gate.watches, hear);
     return admission.holdsPlaces ? whenRead(watched, admission) : watched;
   } catch (error) {
     admission.finish();

@@ -1,5 +1,6 @@
 import { refusalError, refusedToolResult } from "../../answers/mcp.ts";
 import { type Refusal, refusalText } from "../../answers/text.ts";
+import { systemClock } from "../../limiter/clock.ts";
 import { isolated } from "../../limiter/events.ts";
 import { chain, guarded } from "../../limiter/reply.ts";
 import type { Awaitable, Store } from "../../limiter/store.ts";
@@ -15,6 +16,7 @@ import { continuations } from "./continuations.ts";
 import { type Explanation, explain } from "./explain.ts";
 import { clientOf } from "./identity.ts";
 import { rulesOf } from "./limits.ts";
+import { loopGuarded } from "./loop-guard.ts";
 import { errorCodeOf, type McpRateLimitOptions } from "./options.ts";
 import { withShadow } from "./shadow.ts";
 import type { JsonRpcRequest } from "./types.ts";
@@ -30,12 +32,12 @@ export interface McpGate {
   admit(requests: readonly JsonRpcRequest[], origin: Origin, signal?: AbortSignal): Awaitable<Admission>;
   /** The JSON-RPC response that refuses a request. */
   refuse(request: JsonRpcRequest, refusal: Refusal): object;
-  /** The server has answered a request: looks for a leg of a multi-round-trip call that will be free. */
+  /** The server has answered a request, with a result or an error. */
   sawAnswer(request: JsonRpcRequest, origin: Origin, result: unknown): void;
   /** What a request falls under, and what each limit says about it. Nothing is taken. */
   explain(request: JsonRpcRequest, origin: Origin): Awaitable<Explanation>;
-  /** Whether answers need to be looked at. */
-  readonly watchesAnswers: boolean;
+  /** Which answers it wants to see: none, those that ask the client for input (`input_required`), or all. */
+  readonly watches: "nothing" | "rounds" | "everything";
 }
 
 /** One store for all servers of the process that name none: a new server for each request still has one limit. */
@@ -82,8 +84,8 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
     for (const { call, client: key, tier } of list) announce({ call, client: key, tier, mode, ...outcome });
   }
 
-  return {
-    watchesAnswers: legs !== undefined,
+  const gate: McpGate = {
+    watches: legs === undefined ? "nothing" : "rounds",
 
     admit(requests, origin, signal) {
       const calls = requests.map((request) => callOf(request, origin));
@@ -128,6 +130,9 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
       );
     },
   };
+  const { loops = false } = options;
+  if (loops === false) return gate;
+  return loopGuarded(gate, { loops, client, clock: store.clock ?? systemClock, announce });
 }
 
 /** The calls that rules of this mode apply to. */

@@ -1,3 +1,4 @@
+export type { LoopFacts } from "../../answers/loop-text.ts";
 export {
   RATE_LIMIT_META,
   type RefusalData,
@@ -15,6 +16,7 @@ export type { Policy } from "../../policy/policy.ts";
 export type { TierOf } from "../../policy/tier.ts";
 export type { Wait } from "../../policy/wait.ts";
 export type { Admission } from "./admission.ts";
+export { type AnswerReader, answerReader } from "./answer-reader.ts";
 export { isRequest, type Origin } from "./call.ts";
 export { type Deliveries, type DeliveriesOptions, type Delivery, deliveries, type Ruling } from "./deliveries.ts";
 export type { ExplainedLimit, Explanation } from "./explain.ts";
@@ -22,6 +24,7 @@ export { type LimitFetchOptions, limitFetch } from "./fetch.ts";
 export { createMcpGate, failed, type McpGate, requestsIn } from "./gate.ts";
 export { type ClientOf, clientOf } from "./identity.ts";
 export type { LimitLike, LimitOptions, McpLimits } from "./limits.ts";
+export type { LoopOptions } from "./loop-options.ts";
 export type { McpDecisionEvent, McpRateLimitOptions } from "./options.ts";
 export { limitTransport, rateLimit } from "./server.ts";
 export { type LimitToolOptions, limitTool } from "./tool.ts";

@@ -8,6 +8,7 @@ import type { TierOf } from "../../policy/tier.ts";
 import type { Wait } from "../../policy/wait.ts";
 import type { ClientOf } from "./identity.ts";
 import type { McpLimits } from "./limits.ts";
+import type { LoopOptions } from "./loop-options.ts";
 
 /** One decision on one call, as listeners hear of it. */
 export interface McpDecisionEvent {
@@ -87,6 +88,13 @@ export interface McpRateLimitOptions extends McpLimits {
    * @default "every"
    */
   readonly mrtr?: "every" | "once";
+  /**
+   * Notice when a client calls a tool again and again with the same arguments and gets the same result: warn, then slow
+   * down, then stop, and tell the model so. For each client, in each process.
+   *
+   * @default false
+   */
+  readonly loops?: boolean | LoopOptions;
   /** Is told of every decision. What it throws is reported once and changes nothing. */
   readonly onDecision?: (event: McpDecisionEvent) => void;
 }

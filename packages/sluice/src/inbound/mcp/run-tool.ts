@@ -33,7 +33,12 @@ export async function runTool<T>(
     return (gate.refuse(request, admission.refusal) as { result: RefusedToolResult }).result;
   }
   try {
-    return await run();
+    const result = await run();
+    gate.sawAnswer(request, origin, result);
+    return result;
+  } catch (error) {
+    gate.sawAnswer(request, origin, String(error));
+    throw error;
   } finally {
     admission.finish();
   }

@@ -34,7 +34,7 @@ export function gateTransport<T extends TransportLike>(transport: T, gate: McpGa
     const entry = isResponse ? passing.get(message.id) : undefined;
     if (entry?.admission !== undefined) {
       passing.delete(message.id);
-      gate.sawAnswer(entry.request, entry.origin, message.result);
+      gate.sawAnswer(entry.request, entry.origin, message.result ?? message.error);
       const sent = send(message, options);
       entry.admission.finish();
       return sent;
@@ -92,7 +92,7 @@ export function gateTransport<T extends TransportLike>(transport: T, gate: McpGa
       answer(entry.request, gate.refuse(entry.request, admission.refusal));
       return;
     }
-    if (admission.holdsPlaces || gate.watchesAnswers) enter({ ...entry, admission });
+    if (admission.holdsPlaces || gate.watches !== "nothing") enter({ ...entry, admission });
     deliver();
   }
 
