@@ -135,7 +135,7 @@ describe("what is wrong is told with its place and what would be right", () => {
     ["tools: {", "1:9  | This is no YAML", ""],
     ["answer: { errorCode: ${PORT} }", "1:23  | This is no YAML", "in quotes"],
     ["loops: { warnAfter: 9 }", "1:8 loops | loops.slowAfter must be", ""],
-    ["loops: { warn: 9 }", '1:10 loops.warn | there is no "warn" here', 'Did you mean'],
+    ["loops: { warn: 9 }", '1:10 loops.warn | there is no "warn" here', "Did you mean"],
     ["- 1", "1:1  | this is a list, but it has to be a map.", ""],
   ])("%s", (text, begin, contains) => {
     const problems = problemsIn(text);

@@ -85,11 +85,18 @@ function ruleOfPolicy(policy: Policy, store: Store, prefix: string, whenChanged:
     per: isPerClient(key) ? "client" : "everyone",
     mode,
     matches: matching(match),
+    tools: namedTools(match),
     keyOf: keyOf(key),
     store,
     whenChanged,
     ...(policy.wait !== undefined && { maxWaitMs: maxWaitOf(policy.wait) }),
   });
+}
+
+/** The tools of a policy that names them in full. */
+function namedTools(match: Match | undefined): readonly string[] | undefined {
+  const tools = match?.tool === undefined ? [] : [match.tool].flat();
+  return tools.length === 0 || tools.some((tool) => tool.includes("*")) ? undefined : tools;
 }
 
 function subjectOf({ name, match }: Policy): string {

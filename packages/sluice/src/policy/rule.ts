@@ -27,6 +27,8 @@ export interface Rule {
   /** How long a call may stand in line. @default what the gate says */
   readonly maxWaitMs?: number;
   matches(call: McpCall): boolean;
+  /** It applies to calls of these tools, and to nothing else. @default it may apply to any call */
+  readonly tools?: readonly string[] | undefined;
   /** Whether a place is held while the call runs. */
   readonly holdsPlaces: boolean;
   /** What the call asks of the store. */
@@ -53,7 +55,7 @@ interface RuleLimits {
   readonly cost?: Cost | undefined;
 }
 
-export interface RuleOptions extends Pick<Rule, "subject" | "per" | "matches">, RuleLimits {
+export interface RuleOptions extends Pick<Rule, "subject" | "per" | "matches" | "tools">, RuleLimits {
   /** Of the limiters: rules with one name and store share their states. */
   readonly name: string;
   /** Goes in front of the names of the quotas, so that names differ within one answer. */
@@ -109,6 +111,7 @@ export function ruleOf(options: RuleOptions): Rule {
     per,
     mode,
     ...(maxWaitMs !== undefined && { maxWaitMs }),
+    tools: options.tools,
     matches,
     holdsPlaces: places !== undefined,
     claims(call, { client, tier = OTHER_TIERS }) {

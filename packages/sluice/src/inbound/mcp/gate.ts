@@ -7,6 +7,7 @@ import type { Awaitable, Store } from "../../limiter/store.ts";
 import type { McpCall } from "../../policy/call.ts";
 import { NEVER_BLOCKED } from "../../policy/never-block.ts";
 import type { Rule } from "../../policy/rule.ts";
+import { ruleIndex } from "../../policy/rule-index.ts";
 import { tierReader } from "../../policy/tier.ts";
 import { maxWaitOf } from "../../policy/wait.ts";
 import { type MemoryStore, memoryStore } from "../../stores/memory/memory.ts";
@@ -53,7 +54,7 @@ function storeOf(store: Store | undefined): Store {
 export function createMcpGate(options: McpRateLimitOptions): McpGate {
   const { client = clientOf, name = "mcp", refusal: form = "result", describe = refusalText, mrtr = "every" } = options;
   const store = storeOf(options.store);
-  const rules = rulesOf(options, store, name, options);
+  const rulesFor = ruleIndex(rulesOf(options, store, name, options));
   const tierOf = tierReader(options.tier);
   const code = errorCodeOf(options.errorCode);
   const announce = options.onDecision && isolated("onDecision", options.onDecision);
@@ -64,7 +65,7 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
   function applied(calls: readonly McpCall[]): Awaitable<readonly Applied[]> {
     let found: Awaitable<Applied[]> = [];
     for (const call of calls) {
-      const matching = NEVER_BLOCKED.has(call.method) ? [] : rules.filter((rule) => rule.matches(call));
+      const matching = NEVER_BLOCKED.has(call.method) ? [] : rulesFor(call);
       if (matching.length === 0) continue;
       found = chain(found, (list) =>
         chain(client(call), (key) => {

@@ -58,7 +58,7 @@ export function rulesOf(
     subject: string,
     given: LimitLike | undefined,
     matches: Rule["matches"],
-    per?: "everyone",
+    { per, tools: ofTools }: { readonly per?: "everyone"; readonly tools?: readonly string[] } = {},
   ) => {
     if (given === undefined) return;
     [given].flat().forEach((one, i) => {
@@ -72,6 +72,7 @@ export function rulesOf(
             subject,
             per: shared,
             matches,
+            tools: ofTools,
             keyOf: shared === "everyone" ? () => EVERYONE : (_call, client) => client,
             store,
             whenChanged,
@@ -85,7 +86,7 @@ export function rulesOf(
   };
   const isCounted = ({ method }: McpCall) => !COUNTED_BY_NAME_ONLY.has(method);
   add("perClient", "requests", perClient, isCounted);
-  add("global", "requests", global, isCounted, "everyone");
+  add("global", "requests", global, isCounted, { per: "everyone" });
   for (const [method, limit] of Object.entries(methods)) {
     if (NEVER_BLOCKED.has(method) || method.startsWith("notifications/")) {
       throw new RangeError(
@@ -96,7 +97,9 @@ export function rulesOf(
   }
   const named = new Set(Object.keys(tools).filter((tool) => tool !== "*"));
   for (const [tool, limit] of Object.entries(tools)) {
-    if (named.has(tool)) add(`tools.${tool}`, `the tool "${tool}"`, limit, (call) => call.tool === tool);
+    if (named.has(tool)) {
+      add(`tools.${tool}`, `the tool "${tool}"`, limit, (call) => call.tool === tool, { tools: [tool] });
+    }
   }
   add(
     "tools.*",
