@@ -1,6 +1,6 @@
-// The built library on every line of Node that it supports: packs it, installs the pack into an empty folder, and
-// runs the same few calls on Node 20, 22, 24 and 26, each from npm's `node` package. Run by .ci/run.
-import { execFileSync } from "node:child_process";
+// What is published, on every line of Node that it supports: packs the library and the gateway, installs the packs into an
+// empty folder, and runs the same few calls on Node 20, 22, 24 and 26, each from npm's `node` package. Run by .ci/run.
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -52,18 +52,58 @@ const root = resolve(import.meta.dirname, "..");
 const folder = mkdtempSync(join(tmpdir(), "sluice-smoke-"));
 const run = (command: string, args: readonly string[]) =>
   execFileSync(command, args, { cwd: folder, stdio: ["ignore", "pipe", "inherit"], encoding: "utf8" });
+
+/** A server over stdio that answers a request with the number of its line, behind the program as `npx sluice` finds it. */
+const SERVER = `let n = 0; require("node:readline").createInterface({ input: process.stdin })
+  .on("line", (line) => console.log(JSON.stringify({ jsonrpc: "2.0", id: JSON.parse(line).id, result: { line: ++n } })))
+  .on("close", () => process.exit(7));`;
+
+function checkGateway(node: string): void {
+  const call = (id: number) => JSON.stringify({ jsonrpc: "2.0", id, method: "tools/call", params: { name: "t" } });
+  const args = [
+    "node_modules/sluice/bin/sluice.js",
+    "--tool",
+    "t=1/h",
+    "--log-level",
+    "silent",
+    "--",
+    node,
+    "-e",
+    SERVER,
+  ];
+  const input = `${call(1)}\n${call(2)}\n`;
+  const { status, stdout, stderr } = spawnSync(node, args, { cwd: folder, input, encoding: "utf8", timeout: 60_000 });
+  if (run(node, ["--version"]).startsWith("v20.")) {
+    if (status !== 2 || !stderr.includes("sluice needs Node 22.22.3 or later"))
+      throw new Error(`Node 20 heard: ${stderr}`);
+    return;
+  }
+  const answers = stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  const [passed, refused] = [answers.find(({ id }) => id === 1), answers.find(({ id }) => id === 2)];
+  if (status !== 7 || passed?.result?.line !== 1 || refused?.result?.isError !== true) {
+    throw new Error(`The gateway ended with ${status} and said:\n${stdout}\n${stderr}`);
+  }
+  console.log(`${run(node, ["--version"]).trim()}: the gateway works.`);
+}
+
 try {
-  const [pack] = JSON.parse(
-    run("npm", ["pack", "--json", "--pack-destination", folder, join(root, "packages/sluice")]),
-  );
+  const packs = ["packages/sluice", "packages/gateway"].map((path) => {
+    const [{ filename }] = JSON.parse(run("npm", ["pack", "--json", "--pack-destination", folder, join(root, path)]));
+    return join(folder, filename);
+  });
   writeFileSync(
     join(folder, "package.json"),
     JSON.stringify({ private: true, type: "module", allowScripts: { node: true } }),
   );
   writeFileSync(join(folder, "smoke.mjs"), PROGRAM);
   for (const line of LINES) {
-    run("npm", ["install", "--no-audit", "--no-fund", "--loglevel=error", join(folder, pack.filename), `node@${line}`]);
-    process.stdout.write(run(join(folder, "node_modules/.bin/node"), ["smoke.mjs"]));
+    run("npm", ["install", "--no-audit", "--no-fund", "--loglevel=error", ...packs, `node@${line}`]);
+    const node = join(folder, "node_modules/.bin/node");
+    process.stdout.write(run(node, ["smoke.mjs"]));
+    checkGateway(node);
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });

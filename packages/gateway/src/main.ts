@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
 import { CommanderError } from "commander";
+import { CallTextError } from "./call-text.ts";
 import { CliError, ExitCode } from "./cli/exit-code.ts";
 import { run } from "./cli/program.ts";
 import { ConfigFileError } from "./config/policies.ts";
@@ -17,7 +18,8 @@ try {
 /** Mistakes of the user are told in words; anything else is ours, and has a stack. */
 function explained(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
-  if (error instanceof CliError || error instanceof ConfigError || error instanceof ConfigFileError) {
+  const isUsers = [CliError, ConfigError, ConfigFileError, CallTextError].some((one) => error instanceof one);
+  if (isUsers && error instanceof Error) {
     process.stderr.write(`${error.message}\n`);
     return error instanceof CliError ? error.exitCode : ExitCode.usage;
   }

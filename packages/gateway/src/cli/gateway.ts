@@ -1,5 +1,5 @@
 import { createPolicies, failurePolicyOf, type Policies } from "../config/policies.ts";
-import { reloadOnChange } from "../config/reload.ts";
+import { type Reloader, reloadOnChange } from "../config/reload.ts";
 import type { Logger } from "../log.ts";
 import { logDecisions } from "../log-decisions.ts";
 import { openStore } from "../store/open-store.ts";
@@ -10,15 +10,17 @@ export interface Gateway {
   readonly policies: Policies;
   readonly log: Logger;
   /** For the log. */
-  readonly about: object;
+  readonly about: { readonly file?: string | undefined; readonly store: string; readonly mode: string };
+  /** Without a file there is none. */
+  readonly reloader?: Reloader | undefined;
   close(): Promise<void>;
 }
 
-/** @throws CliError, ConfigError, ConfigFileError */
-export function openGateway(
-  options: CommonOptions,
-  { reloadsOnHangUp }: { readonly reloadsOnHangUp: boolean },
-): Gateway {
+/**
+ * @param follows whether the policies follow their file, and SIGHUP: `"file"` follows the file alone
+ * @throws CliError, ConfigError, ConfigFileError
+ */
+export function openGateway(options: CommonOptions, { follows }: { readonly follows: boolean | "file" }): Gateway {
   const { config, file, log } = settingsOf(options);
   const { store, name, close } = openStore({
     address: config.store ?? "memory",
@@ -31,11 +33,14 @@ export function openGateway(
     ...(options.shadow && { mode: "shadow" as const }),
   };
   const reloader =
-    file === undefined ? undefined : reloadOnChange({ file, policies, log, onHangUp: reloadsOnHangUp, overrides });
+    file === undefined || follows === false
+      ? undefined
+      : reloadOnChange({ file, policies, log, onHangUp: follows === true, overrides });
   return {
     policies,
     log,
     about: { file, store: name, mode: config.mode ?? "enforce" },
+    reloader,
     async close() {
       await reloader?.close();
       await close();

@@ -1,15 +1,18 @@
-import { Command, InvalidArgumentError, Option } from "commander";
-import { parseDuration } from "sluice";
+import { type Command as AnyCommand, Command, Option } from "commander";
 import { jsonSchema } from "../config/schema.ts";
+import { ask } from "./ask.ts";
 import { check } from "./check.ts";
 import { CliError } from "./exit-code.ts";
-import { explain } from "./explain.ts";
+import { explain, reset } from "./explain.ts";
 import { init } from "./init.ts";
+import { duration, hostPort, withCommonOptions } from "./options.ts";
 import { runHttp } from "./run-http.ts";
 import { runStdio } from "./run-stdio.ts";
 import { DEFAULT_FILE } from "./settings.ts";
 
-const LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
+const USAGE = `[options] -- <command of the server>
+       sluice [options] --upstream <url>
+       sluice <command> [options]`;
 
 const EXAMPLES = `
 Examples:
@@ -28,7 +31,7 @@ In front of a server over stdio the exit code is the server's own. Otherwise 0: 
  *
  * @param argv without node and the script. What follows the first `--` is the server's command.
  * @returns the exit code
- * @throws CliError, ConfigError, ConfigFileError, CommanderError
+ * @throws CliError, ConfigError, ConfigFileError, CallTextError, CommanderError
  */
 export async function run(argv: readonly string[], version: string): Promise<number> {
   const dashes = argv.indexOf("--");
@@ -43,44 +46,21 @@ export async function run(argv: readonly string[], version: string): Promise<num
 
   const program = new Command("sluice")
     .description("Rate limits in front of any MCP server, from a policy file.")
-    .usage(
-      "[options] -- <command of the server>\n       sluice [options] --upstream <url>\n       sluice <command> [options]",
-    )
+    .usage(USAGE)
     .version(version)
     .exitOverride()
     .showSuggestionAfterError()
     .addHelpText("after", EXAMPLES);
-  common(program)
-    .addOption(
-      new Option("--client <key>", "whose limits the calls fall under (default: the user and this machine)").env(
-        "SLUICE_CLIENT",
-      ),
-    )
-    .addOption(new Option("--upstream <url>", "the server behind, over HTTP: its MCP endpoint").env("SLUICE_UPSTREAM"))
-    .addOption(
-      new Option("--listen <host:port>", "where to listen for clients, with --upstream")
-        .argParser(address)
-        .default({ host: "127.0.0.1", port: 8080 }, "127.0.0.1:8080")
-        .env("SLUICE_LISTEN"),
-    )
-    .addOption(
-      new Option("--drain <duration>", "how long calls may still run when the gateway is stopped")
-        .argParser(duration)
-        .default(10_000, "10s")
-        .env("SLUICE_DRAIN"),
-    )
-    .action((options) => {
-      const [first, ...rest] = server;
-      if (options.upstream !== undefined) {
-        if (first !== undefined) throw new CliError('Give the server by --upstream or after "--", not by both.');
-        return done(runHttp(options));
-      }
-      if (first === undefined) {
-        program.outputHelp({ error: true });
-        throw new CliError('Nothing to do: put the command of your server after "--", or its URL after --upstream.');
-      }
-      return done(runStdio([first, ...rest], options));
-    });
+  withRunOptions(withCommonOptions(program)).action((options) => {
+    const [first, ...rest] = server;
+    if (options.upstream !== undefined) {
+      if (first !== undefined) throw new CliError('Give the server by --upstream or after "--", not by both.');
+      return done(runHttp(options));
+    }
+    if (first !== undefined) return done(runStdio([first, ...rest], options));
+    program.outputHelp({ error: true });
+    throw new CliError('Nothing to do: put the command of your server after "--", or its URL after --upstream.');
+  });
 
   program
     .command("init")
@@ -100,12 +80,21 @@ export async function run(argv: readonly string[], version: string): Promise<num
     .option("--json", "for programs")
     .action((file, options) => done(check(file, options)));
 
-  common(program.command("explain").description("say which limits a call falls under, and what would become of it now"))
-    .requiredOption("--call <json>", 'a request, or the name and arguments of a tool: {"name":"search"}')
-    .option("--client <key>", "whose call it is")
-    .option("--address <address>", "where it comes from")
-    .option("--json", "for programs")
-    .action((options) => done(explain({ ...options, logLevel: "error" })));
+  withCall(program.command("explain"), "say which limits a call falls under, and what would become of it now").action(
+    (options) => done(explain(options)),
+  );
+
+  withCall(program.command("reset"), "forget what calls like this one were charged, in a store that is shared").action(
+    (options) => done(reset(options)),
+  );
+
+  program
+    .command("ask")
+    .description("ask the admin API of a running gateway: /healthz, /readyz, /api/v1/policies, …")
+    .argument("<path>", "what to ask, such as /readyz")
+    .addOption(new Option("--admin <host:port>", "where it listens").argParser(hostPort).env("SLUICE_ADMIN"))
+    .option("--data <json>", "post this")
+    .action((path, options) => done(ask(path, options)));
 
   program
     .command("schema")
@@ -116,47 +105,41 @@ export async function run(argv: readonly string[], version: string): Promise<num
   return exitCode;
 }
 
-function common(command: Command): Command {
+function withRunOptions(command: AnyCommand): AnyCommand {
   return command
     .addOption(
-      new Option("-c, --config <file>", `the policy file (default: ${DEFAULT_FILE}, if it is there)`).env(
-        "SLUICE_CONFIG",
-      ),
+      new Option(
+        "--client <key>",
+        "over stdio: whose limits the calls fall under (default: the user on this machine)",
+      ).env("SLUICE_CLIENT"),
+    )
+    .addOption(new Option("--upstream <url>", "the server behind, over HTTP: its MCP endpoint").env("SLUICE_UPSTREAM"))
+    .addOption(
+      new Option("--listen <host:port>", "where to listen for clients, with --upstream")
+        .argParser(hostPort)
+        .default({ host: "127.0.0.1", port: 8080 }, "127.0.0.1:8080")
+        .env("SLUICE_LISTEN"),
     )
     .addOption(
-      new Option("--store <store>", "memory, sqlite:PATH or redis://HOST:PORT, whatever the file says").env(
-        "SLUICE_STORE",
-      ),
+      new Option("--drain <duration>", "how long calls may still run when the gateway is stopped")
+        .argParser(duration)
+        .default(10_000, "10s")
+        .env("SLUICE_DRAIN"),
     )
-    .option("--per-client <rate>", "instead of a file: all requests of a client, such as 60/min")
-    .option(
-      "--tool <name=rate>",
-      "instead of a file: calls of one tool, such as search=10/min; may be given several times",
-      several,
-      [],
-    )
-    .option("--shadow", "refuse nothing, only log what would have been refused")
     .addOption(
-      new Option("--log-level <level>", "how much to log, on stderr")
-        .choices(LEVELS)
-        .default("info")
-        .env("SLUICE_LOG_LEVEL"),
-    )
-    .addOption(new Option("--log-file <file>", "log to this file instead").env("SLUICE_LOG_FILE"));
+      new Option(
+        "--admin <host:port>",
+        "where to listen for operators: health, policies, reload (token: SLUICE_ADMIN_TOKEN)",
+      )
+        .argParser(hostPort)
+        .env("SLUICE_ADMIN"),
+    );
 }
 
-const several = (value: string, before: readonly string[]): readonly string[] => [...before, value];
-
-/** `8080`, `0.0.0.0:8080`, `[::1]:8080`. */
-function address(text: string): { readonly host: string; readonly port: number } {
-  const [, host = "127.0.0.1", digits] = /^(?:(\[[^\]]+\]|[^:]+):)?(\d{1,5})$/.exec(text) ?? [];
-  const port = Number(digits);
-  if (digits !== undefined && port <= 65_535) return { host: host.replace(/^\[|\]$/g, ""), port };
-  throw new InvalidArgumentError(`It is PORT or HOST:PORT, but it is ${JSON.stringify(text)}.`);
-}
-
-function duration(text: string): number {
-  const ms = parseDuration(text);
-  if (ms !== undefined) return ms;
-  throw new InvalidArgumentError(`It is a duration such as 10s, but it is ${JSON.stringify(text)}.`);
+function withCall(command: AnyCommand, description: string): AnyCommand {
+  return withCommonOptions(command.description(description))
+    .requiredOption("--call <json>", 'a request, or the name and arguments of a tool: {"name":"search"}')
+    .option("--client <key>", "whose call it is, as the log shows it")
+    .option("--address <address>", "where it comes from")
+    .option("--json", "for programs");
 }

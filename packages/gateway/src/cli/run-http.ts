@@ -1,25 +1,27 @@
-import { once } from "node:events";
-import type { AddressInfo } from "node:net";
+import { connect } from "node:net";
 import { identifier } from "../identity/identify.ts";
 import { httpProxy } from "../proxy/http/http-proxy.ts";
 import { httpUpstream } from "../proxy/http/upstream.ts";
+import { type AdminOptions, listening, startAdmin } from "./admin.ts";
 import { CliError, ExitCode } from "./exit-code.ts";
 import { openGateway } from "./gateway.ts";
+import type { HostPort } from "./options.ts";
 import type { CommonOptions } from "./settings.ts";
 
-export interface HttpOptions extends CommonOptions {
+export interface HttpOptions extends CommonOptions, AdminOptions {
   readonly upstream: string;
-  readonly listen: { readonly host: string; readonly port: number };
+  readonly listen: HostPort;
   /** In milliseconds. */
   readonly drain: number;
 }
 
 const LARGEST_MESSAGE = 16 * 1024 * 1024;
+const PATIENCE_MS = 1_000;
 
 /** `sluice --upstream URL`: the limits of a policy file in front of a server over HTTP, until SIGTERM or SIGINT. */
 export async function runHttp({ upstream, listen, drain, ...options }: HttpOptions): Promise<number> {
   const url = urlOf(upstream);
-  const gateway = openGateway(options, { reloadsOnHangUp: true });
+  const gateway = openGateway(options, { follows: true });
   const { policies, log } = gateway;
   const { config } = policies;
   const proxy = httpProxy({
@@ -30,25 +32,27 @@ export async function runHttp({ upstream, listen, drain, ...options }: HttpOptio
     httpStatus: config.answer?.httpStatus ?? 200,
     maxMessageBytes: config.maxMessageBytes ?? LARGEST_MESSAGE,
   });
-  const { server } = proxy;
-  server.listen(listen.port, listen.host);
+  let isStopping = false;
+  let admin = { close: () => {} };
   try {
-    await once(server, "listening");
-  } catch (cause) {
+    const at = await listening(proxy.server, listen, "The gateway");
+    admin = await startAdmin(gateway, options, async () =>
+      isStopping
+        ? ["the gateway is stopping"]
+        : (await answers(url))
+          ? []
+          : [`the server behind, ${url.host}, cannot be reached`],
+    );
+    log.info({ upstream: url.href, at: `${at}${url.pathname}`, ...gateway.about }, "limits are in front of the server");
+    await stopped();
+    isStopping = true;
+    log.info({ drainMs: drain }, "stopping: no new connections");
+    await proxy.close(drain);
+  } finally {
+    admin.close();
+    proxy.server.close();
     await gateway.close();
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const why = code === "EADDRINUSE" ? "something else listens there already" : message;
-    throw new CliError(`The gateway cannot listen on ${listen.host}:${listen.port}: ${why}.`, ExitCode.failed, {
-      cause,
-    });
   }
-  const { address, port } = server.address() as AddressInfo;
-  const at = `http://${address.includes(":") ? `[${address}]` : address}:${port}${url.pathname}`;
-  log.info({ upstream: url.href, at, ...gateway.about }, "limits are in front of the server");
-  await stopped();
-  log.info({ drainMs: drain }, "stopping: no new connections");
-  await proxy.close(drain);
-  await gateway.close();
   return ExitCode.ok;
 }
 
@@ -64,6 +68,22 @@ function identityOf(...given: Parameters<typeof identifier>): ReturnType<typeof 
   } catch (cause) {
     throw new CliError(`identity: ${(cause as Error).message}`, ExitCode.usage, { cause });
   }
+}
+
+/** Whether somebody listens there. */
+function answers({ hostname, port, protocol }: URL): Promise<boolean> {
+  return new Promise((resolve) => {
+    const at = port === "" ? (protocol === "https:" ? 443 : 80) : Number(port);
+    const socket = connect({ host: hostname.replace(/^\[|\]$/g, ""), port: at, timeout: PATIENCE_MS });
+    const end = (outcome: boolean) => {
+      socket.destroy();
+      resolve(outcome);
+    };
+    socket
+      .on("connect", () => end(true))
+      .on("error", () => end(false))
+      .on("timeout", () => end(false));
+  });
 }
 
 function stopped(): Promise<void> {

@@ -45,3 +45,15 @@ export function explain(store: Store, applied: Applied | undefined): Awaitable<E
     ),
   );
 }
+
+/** Forgets what a call was charged so far: all that it falls under is as good as new. Resolves to what was reset. */
+export function forget(store: Store, applied: Applied | undefined): Awaitable<readonly ForgottenLimit[]> {
+  if (applied === undefined) return [];
+  const { call, client, tier, rules } = applied;
+  const claims = rules.flatMap((rule) => rule.claims(call, { client, tier }));
+  return chain(store.forget(claims.map(({ demand: { ledger, key } }) => ({ ledger, key }))), () =>
+    claims.map(({ rule: { subject }, quota, demand: { key } }) => ({ subject, quota, key })),
+  );
+}
+
+export type ForgottenLimit = Pick<ExplainedLimit, "subject" | "quota" | "key">;

@@ -14,7 +14,7 @@ import { type MemoryStore, memoryStore } from "../../stores/memory/memory.ts";
 import { type Admission, type Applied, admissionsOver, free, type Outcome } from "./admission.ts";
 import { callOf, isRequest, type Origin } from "./call.ts";
 import { continuations } from "./continuations.ts";
-import { type Explanation, explain } from "./explain.ts";
+import { type Explanation, explain, type ForgottenLimit, forget } from "./explain.ts";
 import { clientOf } from "./identity.ts";
 import { rulesOf } from "./limits.ts";
 import { loopGuarded } from "./loop-guard.ts";
@@ -37,6 +37,8 @@ export interface McpGate {
   sawAnswer(request: JsonRpcRequest, origin: Origin, result: unknown): void;
   /** What a request falls under, and what each limit says about it. Nothing is taken. */
   explain(request: JsonRpcRequest, origin: Origin): Awaitable<Explanation>;
+  /** Forget what calls like this one were charged: all limits that it falls under are as good as new. */
+  forget(request: JsonRpcRequest, origin: Origin): Awaitable<readonly ForgottenLimit[]>;
   /** Which answers it wants to see: none, those that ask the client for input (`input_required`), or all. */
   readonly watches: "nothing" | "rounds" | "everything";
 }
@@ -107,6 +109,8 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
     },
 
     explain: (request, origin) => chain(applied([callOf(request, origin)]), ([one]) => explain(store, one)),
+
+    forget: (request, origin) => chain(applied([callOf(request, origin)]), ([one]) => forget(store, one)),
 
     refuse(request, refusal) {
       const text = describe === refusalText ? refusalText(refusal) : describe(refusal, callOf(request, {}));

@@ -19,7 +19,7 @@ export type { Admission } from "./admission.ts";
 export { type AnswerReader, answerReader } from "./answer-reader.ts";
 export { isRequest, type Origin } from "./call.ts";
 export { type Deliveries, type DeliveriesOptions, type Delivery, deliveries, type Ruling } from "./deliveries.ts";
-export type { ExplainedLimit, Explanation } from "./explain.ts";
+export type { ExplainedLimit, Explanation, ForgottenLimit } from "./explain.ts";
 export { type LimitFetchOptions, limitFetch } from "./fetch.ts";
 export { createMcpGate, failed, type McpGate, requestsIn } from "./gate.ts";
 export { type ClientOf, clientOf } from "./identity.ts";

@@ -1,0 +1,69 @@
+import { once } from "node:events";
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { adminServer } from "../admin/admin-server.ts";
+import { CliError, ExitCode } from "./exit-code.ts";
+import type { Gateway } from "./gateway.ts";
+import type { HostPort } from "./options.ts";
+
+export interface AdminOptions {
+  readonly admin?: HostPort;
+}
+
+/** The environment has the token, because a command line can be read by everybody on the machine. */
+const TOKEN = "SLUICE_ADMIN_TOKEN";
+
+/**
+ * Starts the admin API, where it is wanted.
+ *
+ * @param problems what else is not ready
+ * @throws CliError when it cannot listen
+ */
+export async function startAdmin(
+  gateway: Gateway,
+  { admin }: AdminOptions,
+  problems: () => Promise<readonly string[]>,
+): Promise<{ close(): void }> {
+  if (admin === undefined) return { close: () => {} };
+  const { policies, log, reloader } = gateway;
+  const server = adminServer({
+    policies,
+    log,
+    token: process.env[TOKEN] || undefined,
+    reload: reloader && (() => reloader.reload()),
+    problems: async () => [...(await storeProblems(gateway)), ...(await problems())],
+  });
+  const at = await listening(server, admin, "The admin API");
+  log.info({ at, hasToken: Boolean(process.env[TOKEN]) }, "the admin API listens");
+  return {
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+/** Asks for a decision that charges nothing: without the store it is a degraded one. */
+async function storeProblems({ policies, about }: Gateway): Promise<readonly string[]> {
+  const request = { jsonrpc: "2.0", id: 0, method: "tools/call", params: { name: "readyz" } } as const;
+  try {
+    const { limits } = await policies.current.explain(request, { connection: "readyz" });
+    return limits.some(({ decision }) => decision.degraded) ? [`the store ${about.store} does not answer`] : [];
+  } catch (error) {
+    return [`the store ${about.store} does not answer: ${(error as Error).message}`];
+  }
+}
+
+/** Resolves to the address. @throws CliError */
+export async function listening(server: Server, { host, port }: HostPort, who: string): Promise<string> {
+  server.listen(port, host);
+  try {
+    await once(server, "listening");
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const why = code === "EADDRINUSE" ? "something else listens there already" : message;
+    throw new CliError(`${who} cannot listen on ${host}:${port}: ${why}.`, ExitCode.failed, { cause });
+  }
+  const { address, port: given } = server.address() as AddressInfo;
+  return `http://${address.includes(":") ? `[${address}]` : address}:${given}`;
+}

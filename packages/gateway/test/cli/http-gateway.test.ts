@@ -1,0 +1,255 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { call, type Recorder, send, startRecorder } from "../proxy/http/gateway.ts";
+import { runMain } from "./run-main.ts";
+
+const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+const TOKEN = "correct horse battery staple";
+const authorized = { headers: { Authorization: `Bearer ${TOKEN}` } };
+
+interface Started {
+  readonly child: ChildProcess;
+  readonly url: URL;
+  readonly admin: URL;
+  /** The next line of the log with this text. */
+  logged(text: string): Promise<any>;
+}
+
+const children: ChildProcess[] = [];
+
+async function start(args: readonly string[], env: object = {}): Promise<Started> {
+  const all = ["--no-warnings", main, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", ...args];
+  const child = spawn(process.execPath, all, {
+    stdio: ["ignore", "inherit", "pipe"],
+    env: { ...process.env, SLUICE_ADMIN_TOKEN: TOKEN, ...env },
+  });
+  children.push(child);
+  const lines: any[] = [];
+  const waiting = new Set<() => void>();
+  createInterface({ input: child.stderr! }).on("line", (line) => {
+    if (!line.startsWith("{")) return;
+    lines.push(JSON.parse(line));
+    for (const look of waiting) look();
+  });
+  const logged = (text: string) =>
+    new Promise<any>((resolve) => {
+      const look = () => {
+        const at = lines.findIndex(({ msg }) => msg.includes(text));
+        if (at === -1) return;
+        waiting.delete(look);
+        resolve(lines.splice(at, 1)[0]);
+      };
+      waiting.add(look);
+      look();
+    });
+  const [{ at }, admin] = await Promise.all([logged("limits are in front"), logged("the admin API listens")]);
+  return { child, url: new URL(at), admin: new URL(admin.at), logged };
+}
+
+let upstream: Recorder;
+
+beforeEach(async () => {
+  upstream = await startRecorder();
+});
+
+afterEach(async () => {
+  for (const child of children.splice(0)) child.kill("SIGKILL");
+  await upstream.close();
+});
+
+const get = (url: URL, path: string, options: object = {}) => send(url, undefined, { method: "GET", path, ...options });
+const post = (url: URL, path: string, body: unknown, options: object = authorized) =>
+  send(url, JSON.stringify(body), { path, ...options });
+
+describe("`sluice --upstream`", () => {
+  it("puts limits in front of a server, and ends when it is told to, after what runs", async () => {
+    const { child, url } = await start(["--upstream", upstream.url.href, "--tool", "search=1/h"]);
+    expect((await send(url, call(1, "search"))).json).toEqual({ jsonrpc: "2.0", id: 1, result: {} });
+    expect((await send(url, call(2, "search"))).json.result.isError).toBe(true);
+    let end: () => void = () => {};
+    const began = new Promise<void>((resolve) => {
+      upstream.answer = (_request, response) => {
+        end = () => response.end("{}");
+        resolve();
+      };
+    });
+    const running = send(url, call(3, "other"));
+    await began;
+    const exited = once(child, "exit");
+    child.kill("SIGTERM");
+    while ((await send(url, undefined, { method: "GET" }).catch(({ code }) => code)) !== "ECONNREFUSED");
+    end();
+    expect((await running).text).toBe("{}");
+    expect(await exited).toEqual([0, null]);
+  });
+
+  it("reads its file anew on SIGHUP and when it changes", async () => {
+    const file = join(mkdtempSync(join(tmpdir(), "sluice-http-")), "sluice.yaml");
+    writeFileSync(file, "tools: { search: 1/h }\n");
+    const { child, url, logged } = await start(["--upstream", upstream.url.href, "-c", file]);
+    expect((await send(url, call(1, "search"))).json.result.isError).toBeUndefined();
+    expect((await send(url, call(2, "search"))).json.result.isError).toBe(true);
+    writeFileSync(file, "tools: { search: 2/h }\n");
+    await logged("policies reloaded");
+    // One of two is used: what was used stays used.
+    expect((await send(url, call(3, "search"))).json.result.isError).toBeUndefined();
+    expect((await send(url, call(4, "search"))).json.result.isError).toBe(true);
+    child.kill("SIGHUP");
+    await logged("policies reloaded");
+  });
+
+  it.each([
+    [["--upstream", "nonsense"], 2, "--upstream is a URL"],
+    [["--upstream", "http://localhost:1/mcp", "--listen", "x:y"], 2, "It is PORT or HOST:PORT"],
+    [["--upstream", "http://localhost:1/mcp", "--drain", "soon"], 2, "It is a duration"],
+    [["--upstream", "http://localhost:1/mcp", "--", "node"], 2, "not by both"],
+  ])("says what is wrong with the command line: %j", async (args, code, text) => {
+    expect(await runMain(args)).toMatchObject({ code, stderr: expect.stringContaining(text) });
+  });
+
+  it("says that its port is taken", async () => {
+    const taken = `127.0.0.1:${upstream.url.port}`;
+    expect(await runMain(["--upstream", upstream.url.href, "--listen", taken])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("something else listens there already"),
+    });
+  });
+});
+
+describe("the admin API", () => {
+  it("says whether the gateway lives and is ready", async () => {
+    const { admin } = await start(["--upstream", upstream.url.href]);
+    expect(await get(admin, "/healthz")).toMatchObject({ status: 200, json: { status: "ok" } });
+    expect(await get(admin, "/readyz")).toMatchObject({ status: 200, json: { status: "ready", version: 1 } });
+    await upstream.close();
+    expect(await get(admin, "/readyz")).toMatchObject({
+      status: 503,
+      json: { problems: [expect.stringContaining("cannot be reached")] },
+    });
+    upstream = await startRecorder();
+  });
+
+  it("is not ready without its store", async () => {
+    const store = "redis://127.0.0.1:1";
+    const { admin, url } = await start(["--upstream", upstream.url.href, "--store", store]);
+    expect(await get(admin, "/readyz")).toMatchObject({
+      status: 503,
+      json: { problems: [expect.stringContaining(store)] },
+    });
+    // Closed by default: a call is refused, and told that it was not one too many.
+    const refused = await send(url, call(1, "search"));
+    expect(refused.json.result.content[0].text).toContain("It was not one call too many");
+  });
+
+  it("shows policies and decisions, and forgets, for those who have the token", async () => {
+    const { admin, url } = await start(["--upstream", upstream.url.href, "--tool", "search=1/h"]);
+    await send(url, call(1, "search"));
+    const whose = { call: { name: "search" }, client: "address:9:127.0.0.1" };
+    expect((await get(admin, "/api/v1/policies", authorized)).json).toEqual({
+      version: 1,
+      config: { tools: { search: "1/h" } },
+    });
+    expect((await post(admin, "/api/v1/decisions", whose)).json).toMatchObject({
+      allowed: false,
+      limits: [{ subject: 'the tool "search"', rate: "1 per hour", decision: { allowed: false } }],
+    });
+    expect((await send(url, call(2, "search"))).json.result.isError).toBe(true);
+    expect((await post(admin, "/api/v1/reset", whose)).json.reset).toHaveLength(1);
+    expect((await send(url, call(3, "search"))).json.result.isError).toBeUndefined();
+    expect(await post(admin, "/api/v1/config/reload", {})).toMatchObject({ status: 409 });
+  });
+
+  it("reads the policy file when it is told to, and says when it is bad", async () => {
+    const file = join(mkdtempSync(join(tmpdir(), "sluice-http-")), "sluice.yaml");
+    writeFileSync(file, "tools: { search: 1/h }\n");
+    const { admin } = await start(["--upstream", upstream.url.href, "-c", file]);
+    expect((await post(admin, "/api/v1/config/reload", {})).status).toBe(200);
+    writeFileSync(file, "tools: 1\n");
+    expect((await post(admin, "/api/v1/config/reload", {})).status).toBe(422);
+    expect((await get(admin, "/api/v1/policies", authorized)).json.config).toEqual({ tools: { search: "1/h" } });
+  });
+
+  it.each([
+    ["no token", {}, 401],
+    ["another token", { headers: { Authorization: "Bearer guess" } }, 401],
+    [
+      "another host: a page that has rebound its name",
+      { headers: { ...authorized.headers, Host: "evil.example" } },
+      421,
+    ],
+    ["another origin", { headers: { ...authorized.headers, Origin: "https://evil.example" } }, 403],
+  ])("shows nothing to others: %s", async (_, options, status) => {
+    const { admin } = await start(["--upstream", upstream.url.href]);
+    expect((await get(admin, "/api/v1/policies", options)).status).toBe(status);
+    expect((await post(admin, "/api/v1/reset", { call: { name: "x" } }, options)).status).toBe(status);
+  });
+
+  it("needs a token to be given", async () => {
+    const { admin } = await start(["--upstream", upstream.url.href], { SLUICE_ADMIN_TOKEN: "" });
+    const reply = await get(admin, "/api/v1/policies", { headers: { Authorization: "Bearer " } });
+    expect(reply).toMatchObject({ status: 401, json: { error: expect.stringContaining("SLUICE_ADMIN_TOKEN") } });
+  });
+
+  it.each([
+    ["no JSON", "{", 400],
+    ["no call", "{}", 400],
+    ["a list", "[]", 400],
+    ["too much", JSON.stringify({ call: "x".repeat(100_000) }), 413],
+  ])("says what is wrong with a request: %s", async (_, body, status) => {
+    const { admin } = await start(["--upstream", upstream.url.href]);
+    expect((await send(admin, body, { path: "/api/v1/decisions", ...authorized })).status).toBe(status);
+    expect((await get(admin, "/nowhere", authorized)).status).toBe(404);
+    expect(await get(admin, "/api/v1/reset", authorized)).toMatchObject({ status: 405, headers: { allow: "POST" } });
+  });
+});
+
+describe("`sluice ask`", () => {
+  it("asks a running gateway, and fails as it does", async () => {
+    const { admin } = await start(["--upstream", upstream.url.href]);
+    const at = ["--admin", admin.port];
+    expect(await runMain(["ask", "/readyz", ...at])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('"ready"'),
+    });
+    expect(await runMain(["ask", "/api/v1/policies", ...at])).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining("token"),
+    });
+    expect(await runMain(["ask", "/readyz", "--admin", "1"])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("did not answer"),
+    });
+    expect(await runMain(["ask", "/readyz"])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("Which gateway?"),
+    });
+  });
+});
+
+describe("`sluice reset`", () => {
+  it("forgets in a store that is shared", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "sluice-reset-"));
+    const store = `sqlite:${join(folder, "limits.db")}`;
+    const limits = ["--tool", "search=1/h", "--store", store];
+    const { url } = await start(["--upstream", upstream.url.href, ...limits]);
+    await send(url, call(1, "search"));
+    expect((await send(url, call(2, "search"))).json.result.isError).toBe(true);
+    const whose = ["--call", '{"name":"search"}', "--client", "address:9:127.0.0.1"];
+    expect(await runMain(["reset", ...limits, ...whose])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining("reset tools.search"),
+    });
+    expect((await send(url, call(3, "search"))).json.result.isError).toBeUndefined();
+  });
+
+  it("says that memory is seen by nobody else", async () => {
+    const ended = await runMain(["reset", "--tool", "search=1/h", "--call", '{"name":"search"}']);
+    expect(ended).toMatchObject({ code: 2, stderr: expect.stringContaining("admin API") });
+  });
+});
