@@ -48,6 +48,7 @@ export async function run(argv: readonly string[], version: string): Promise<num
     .description("Rate limits in front of any MCP server, from a policy file.")
     .usage(USAGE)
     .version(version)
+    .enablePositionalOptions()
     .exitOverride()
     .showSuggestionAfterError()
     .addHelpText("after", EXAMPLES);

@@ -91,7 +91,7 @@ describe("the program", () => {
     [["--tool", "search=fast", "--", "x"], 2, '"fast" is not a rate'],
     [["--store", "mysql://x", "--", "x"], 2, "no store"],
     [["-c", "/nowhere/sluice.yaml", "--", "x"], 2, "there is no such file"],
-    [["explain", "--call", "{"], 2, "--call is JSON"],
+    [["explain", "--call", "{"], 2, "A call is JSON"],
   ])("says how it went: %j", async (args, code, text) => {
     const ended = await runMain(args);
     expect(ended).toMatchObject({ code, stderr: expect.stringContaining(text), stdout: "" });
