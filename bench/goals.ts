@@ -1,4 +1,6 @@
 import type { DecisionResults } from "./decisions/suite.ts";
+import { gatewayGoals } from "./gateway/goals.ts";
+import type { GatewayResults } from "./gateway/suite.ts";
 import type { HeapResults } from "./heap/suite.ts";
 import type { HttpResults } from "./http/suite.ts";
 import { outboundGoals } from "./outbound/goals.ts";
@@ -8,6 +10,8 @@ import type { StoreResults } from "./stores/suite.ts";
 /** What all parts found. */
 export interface Figures {
   readonly decisions: DecisionResults;
+  /** @default nobody has looked yet */
+  readonly gateway?: GatewayResults | undefined;
   readonly heap: HeapResults;
   readonly http: HttpResults;
   /** @default nobody has looked yet */
@@ -30,13 +34,14 @@ const ADDED_TO_BARE = 2.5 / 12.6;
 
 export const isMet = ({ found, bound }: Goal): boolean => found <= bound;
 
-export function goals({ decisions, heap, http, outbound, stores }: Figures): readonly Goal[] {
+export function goals({ decisions, gateway, heap, http, outbound, stores }: Figures): readonly Goal[] {
   return [
     ...decisionGoals(decisions),
     ...heapGoals(heap),
     ...httpGoals(http),
     ...storeGoals(stores),
     ...(outbound ? outboundGoals(outbound) : []),
+    ...(gateway ? gatewayGoals(gateway) : []),
   ];
 }
 

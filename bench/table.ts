@@ -1,5 +1,7 @@
 /** Prints the tables of the README, made from `results/`. With `--check` it ends with code 1 when a goal is not met. */
 import type { DecisionResults } from "./decisions/suite.ts";
+import type { GatewayResults } from "./gateway/suite.ts";
+import { gatewayTables } from "./gateway/tables.ts";
 import { goals, isMet } from "./goals.ts";
 import type { HeapResults } from "./heap/suite.ts";
 import type { HttpResults } from "./http/suite.ts";
@@ -10,6 +12,7 @@ import { hasResults, readResults } from "./results.ts";
 import type { StoreResults } from "./stores/suite.ts";
 
 const decisions = readResults<DecisionResults>("decisions");
+const gateway = hasResults("gateway") ? readResults<GatewayResults>("gateway") : undefined;
 const heap = readResults<HeapResults>("heap");
 const http = readResults<HttpResults>("http");
 const outbound = hasResults("outbound") ? readResults<OutboundResults>("outbound") : undefined;
@@ -82,9 +85,11 @@ console.log(
     `A key in Redis takes ${bytes["token bucket"]} bytes as a bucket, at most ${bytes["sliding window of 10000"]} as a large sliding window, its name included.`,
 );
 if (outbound) console.log(`\n${outboundTables(outbound.figures)}`);
+if (gateway) console.log(`\n${gatewayTables(gateway.figures)}`);
 
 const wanted = goals({
   decisions: decisions.figures,
+  gateway: gateway?.figures,
   heap: heap.figures,
   http: http.figures,
   outbound: outbound?.figures,

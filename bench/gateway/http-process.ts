@@ -30,16 +30,13 @@ const make: Record<What, () => Promise<number>> = {
 
   /** What people write with the official SDK. */
   sdk: () => {
-    const handler = createMcpHandler(
-      () => {
-        const server = new McpServer({ name: "bench", version: "1.0.0" });
-        server.registerTool("echo", { inputSchema: z.object({ text: z.string() }) }, async ({ text }) => ({
-          content: [{ type: "text", text }],
-        }));
-        return server;
-      },
-      { responseMode: "json" } as object,
-    );
+    const handler = createMcpHandler(() => {
+      const server = new McpServer({ name: "bench", version: "1.0.0" });
+      server.registerTool("echo", { inputSchema: z.object({ text: z.string() }) }, async ({ text }) => ({
+        content: [{ type: "text", text }],
+      }));
+      return server;
+    });
     return listen(toNodeHandler(handler) as RequestListener);
   },
 
@@ -61,7 +58,7 @@ const make: Record<What, () => Promise<number>> = {
     const limits = { perClient: "100000000/min", tools: { echo: "100000000/min", "*": "100000000/min" } };
     const { server } = httpProxy({
       upstream: httpUpstream(new URL(upstream)),
-      gates: { current: createMcpGate({ ...limits, store: memoryStore() }) },
+      gates: { current: createMcpGate({ ...limits, store: memoryStore() }), readsHeaders: false },
       log,
       identify: identifier({}, log),
       httpStatus: 200,
@@ -73,15 +70,17 @@ const make: Record<What, () => Promise<number>> = {
   /** It speaks stdio to the server, and has sessions. */
   "mcp-proxy": async () => {
     const { proxyServer, startHTTPServer } = await import("mcp-proxy");
-    const { Client } = await import("@modelcontextprotocol/sdk/client/index.js");
-    const { StdioClientTransport } = await import("@modelcontextprotocol/sdk/client/stdio.js");
-    const { Server } = await import("@modelcontextprotocol/sdk/server/index.js");
+    const { Client } = await import("@modelcontextprotocol/client");
+    const { StdioClientTransport } = await import("@modelcontextprotocol/client/stdio");
+    const { Server } = await import("@modelcontextprotocol/server");
     const port = await freePort();
     await startHTTPServer({
       port,
       host: "127.0.0.1",
       createServer: async () => {
-        const client: any = new Client({ name: "bench", version: "1.0.0" });
+        const client: any = new Client({ name: "bench", version: "1.0.0" }, {
+          versionNegotiation: { mode: "legacy" },
+        } as any);
         const child = fileURLToPath(new URL("stdio-server.ts", import.meta.url));
         await client.connect(new StdioClientTransport({ command: process.execPath, args: ["--no-warnings", child] }));
         const capabilities = client.getServerCapabilities();

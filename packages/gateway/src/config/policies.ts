@@ -49,6 +49,11 @@ export function createPolicies({ config: first, store, onDecision }: PoliciesOpt
     get current() {
       return current;
     },
+    get readsHeaders() {
+      return (
+        config.policies?.some(({ key = "client" }) => [key].flat().some((part) => part.startsWith("header:"))) ?? false
+      );
+    },
     get config() {
       return config;
     },

@@ -1,3 +1,4 @@
+import { Buffer, isUtf8 } from "node:buffer";
 import { ambiguityIn } from "./ambiguity.ts";
 
 /** What a client sent, as the limiter and the server behind it must both read it. */
@@ -9,8 +10,6 @@ export type Reading =
   /** JSON that two parsers may read as two different calls. */
   | { readonly kind: "ambiguous"; readonly why: string; readonly ids: readonly (string | number | null)[] };
 
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
 /**
  * Reads the bytes of a message without changing them.
  *
@@ -19,13 +18,9 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  * client run something else than was counted. Such a body is not forwarded, and neither is what is no JSON at all.
  */
 export function readMessage(bytes: Uint8Array): Reading {
-  let text: string;
+  if (!isUtf8(bytes)) return { kind: "unreadable", why: "it is not UTF-8" };
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
   let value: unknown;
-  try {
-    text = decoder.decode(bytes);
-  } catch {
-    return { kind: "unreadable", why: "it is not UTF-8" };
-  }
   try {
     value = JSON.parse(text);
   } catch (error) {

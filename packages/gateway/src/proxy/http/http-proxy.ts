@@ -1,14 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { pipeline } from "node:stream";
-import {
-  type Admission,
-  answerReader,
-  deliveries,
-  isRequest,
-  type McpGate,
-  type Origin,
-  type Ruling,
-} from "sluice/mcp";
+import { answerReader, deliveries, isRequest, type McpGate, type Origin, type Ruling } from "sluice/mcp";
 import type { Logger } from "../../log.ts";
 import { type Reading, readMessage } from "../../message/read-message.ts";
 import { headerMismatchAnswer, rejections, serverFailed, tooLarge } from "../answers.ts";
@@ -54,61 +45,79 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
   const { upstream, gates, log, identify, httpStatus, maxMessageBytes } = options;
   const mcpPath = lenientPath(upstream.url.pathname);
   const cors = rememberedCors();
+  /** Only made when a policy looks at headers. */
+  const headersOf = (request: IncomingMessage) =>
+    gates.readsHeaders === false ? {} : { headers: fetchHeaders(request) };
   const { decide } = deliveries(gates.current, {
     httpStatus,
     onFailure: (error) => log.error({ err: error }, "a request could not be decided about"),
   });
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const gone = new AbortController();
-    response.on("close", () => {
-      if (!response.writableFinished) gone.abort(new Error("The client has gone."));
-    });
+    const client = whileThere(response);
     const isMcp = lenientPath(request.url ?? "/") === mcpPath;
-    if (!mayHaveMessages(request, isMcp)) return pass(request, response, gone.signal);
+    if (!mayHaveMessages(request, isMcp)) return pass(request, response, client);
     if (isEncoded(request)) return answer(request, response, 415, rejections(ENCODED));
     const body = await readBody(request, maxMessageBytes, PATIENCE_MS);
     if (typeof body === "string") return unread(request, response, body);
     const reading = readMessage(body);
-    if (!isMcp && !isMessage(reading)) return pass(request, response, gone.signal, body);
+    if (!isMcp && !isMessage(reading)) return pass(request, response, client, body);
     if (reading.kind !== "messages") return answer(request, response, 400, rejections(reading));
     const { messages, isBatch } = reading;
     const mismatch = isBatch ? undefined : headerMismatch(request.headers, messages[0]);
     if (mismatch !== undefined) return answer(request, response, 400, headerMismatchAnswer(messages[0], mismatch));
-    const origin = { ...(await identify(request)), headers: fetchHeaders(request), sessionId: sessionOf(request) };
+    const origin = { ...(await identify(request)), ...headersOf(request), sessionId: sessionOf(request) };
     const gate = gates.current;
-    const ruling = await decide({ body: isBatch ? messages : messages[0], origin, signal: gone.signal }, gate);
-    if (ruling.kind === "pass") return pass(request, response, gone.signal, body, { ...ruling, gate, origin });
+    const delivery = {
+      body: isBatch ? messages : messages[0],
+      origin,
+      get signal() {
+        return client.signal;
+      },
+    };
+    const ruling = await decide(delivery, gate);
+    if (ruling.kind === "pass") return pass(request, response, client, body, { ...ruling, gate, origin });
     if (ruling.kind === "cancelled") return void response.writeHead(202).end();
     // A client of the old transport hears answers elsewhere than here: it has to see that this is none.
     const status = isMcp ? ruling.status : 429;
     answer(request, response, status, JSON.stringify(ruling.body), ruling.fields);
   }
 
-  async function pass(
+  function pass(
     request: IncomingMessage,
     response: ServerResponse,
-    signal: AbortSignal,
+    client: Client,
     body?: Buffer,
-    ruling?: Passing,
-  ): Promise<void> {
-    const admission = ruling?.admission;
+    passing?: Passing,
+  ): void {
+    const admission = passing?.admission;
     const address = request.socket.remoteAddress;
-    let incoming: IncomingMessage;
-    try {
-      incoming = await upstream.forward(request, { path: request.url ?? "/", body, address, signal });
-    } catch (error) {
-      if (signal.aborted) return admission?.abandon();
-      admission?.finish();
+    let hasAnswer = false;
+    const outgoing = upstream.forward(request, { path: request.url ?? "/", body, address }, (incoming) => {
+      hasAnswer = true;
+      cors.learn(request, incoming);
+      response.writeHead(incoming.statusCode!, incoming.statusMessage, endToEnd(incoming.rawHeaders));
+      // A stream of events begins before its first event; what has a length follows at once.
+      if (incoming.headers["content-length"] === undefined) response.flushHeaders();
+      if (passing !== undefined) listen(incoming, passing);
+      incoming.on("error", () => response.destroy());
+      incoming.on("close", () => {
+        if (!incoming.complete) response.destroy();
+      });
+      incoming.pipe(response);
+    });
+    outgoing.on("error", (error) => {
+      if (client.hasLeft) return;
+      if (hasAnswer) return void response.destroy();
       log.warn({ err: error, upstream: upstream.url.host }, "the server behind did not answer");
-      return answer(request, response, 502, serverFailed(ruling?.requests ?? []));
-    }
-    cors.learn(request, incoming);
-    response.writeHead(incoming.statusCode!, incoming.statusMessage, endToEnd(incoming.rawHeaders));
-    // Streams of events are to begin before their first event.
-    response.flushHeaders();
-    if (ruling !== undefined) listen(incoming, ruling);
-    pipeline(incoming, response, (error) => settle(admission, error, signal));
+      answer(request, response, 502, serverFailed(passing?.requests ?? []));
+    });
+    // The answer has reached the client, or one of the two has gone. Work of a call whose client has gone may go on.
+    client.whenOver(() => {
+      if (!client.hasLeft) return admission?.finish();
+      outgoing.destroy();
+      admission?.abandon();
+    });
   }
 
   function unread(request: IncomingMessage, response: ServerResponse, why: Unread): void {
@@ -140,6 +149,44 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
   });
   server.headersTimeout = PATIENCE_MS;
   return { server, close: (drainMs) => drained(server, drainMs).finally(() => upstream.close()) };
+}
+
+/** The client of a request, while it is there. */
+interface Client {
+  /** Aborts when it leaves before it has its answer. Made when somebody asks for it: most calls do not wait. */
+  readonly signal: AbortSignal;
+  readonly hasLeft: boolean;
+  /** Calls back once, when it has its answer or has left. */
+  whenOver(callback: () => void): void;
+}
+
+function whileThere(response: ServerResponse): Client {
+  let controller: AbortController | undefined;
+  let hasLeft = false;
+  let over: (() => void) | undefined;
+  response.on("close", () => {
+    hasLeft = !response.writableFinished;
+    if (hasLeft) controller?.abort(new Error("The client has gone."));
+    const callback = over;
+    over = undefined;
+    callback?.();
+  });
+  return {
+    get signal() {
+      if (controller === undefined) {
+        controller = new AbortController();
+        if (hasLeft) controller.abort(new Error("The client has gone."));
+      }
+      return controller.signal;
+    },
+    get hasLeft() {
+      return hasLeft;
+    },
+    whenOver(callback) {
+      over = callback;
+      if (response.closed) callback();
+    },
+  };
 }
 
 /** Requests that the server gets. */
@@ -191,18 +238,11 @@ const sessionOf = ({ headers }: IncomingMessage): string | undefined => {
   return typeof id === "string" ? id : undefined;
 };
 
-/** Only made when a policy looks at headers. */
 function fetchHeaders({ headers }: IncomingMessage): Headers {
   const entries = Object.entries(headers).flatMap(([name, value]) =>
     [value ?? []].flat().map((one): [string, string] => [name, one]),
   );
-  return new Headers(entries.filter(([name]) => !name.startsWith(":")));
-}
-
-/** The answer has reached the client, or one of the two has gone. Work of a call whose client has gone may go on. */
-function settle(admission: Admission | undefined, error: Error | null | undefined, signal: AbortSignal): void {
-  if (error && signal.aborted) admission?.abandon();
-  else admission?.finish();
+  return new Headers(entries);
 }
 
 async function drained(server: Server, drainMs: number): Promise<void> {

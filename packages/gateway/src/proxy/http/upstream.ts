@@ -1,4 +1,10 @@
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders } from "node:http";
+import {
+  type ClientRequest,
+  Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+} from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { endToEnd, withElement, withField } from "./headers.ts";
 
@@ -6,8 +12,12 @@ import { endToEnd, withElement, withField } from "./headers.ts";
 export interface HttpUpstream {
   /** Where its MCP endpoint is. */
   readonly url: URL;
-  /** Asks it the same as the client. Resolves when the head of its answer is there. @throws when there is none */
-  forward(request: IncomingMessage, options: ForwardOptions): Promise<IncomingMessage>;
+  /** Asks it the same as the client. Calls back when the head of its answer is there. */
+  forward(
+    request: IncomingMessage,
+    options: ForwardOptions,
+    onAnswer: (answer: IncomingMessage) => void,
+  ): ClientRequest;
   close(): void;
 }
 
@@ -18,8 +28,6 @@ interface ForwardOptions {
   readonly body?: Buffer | undefined;
   /** The client's address. */
   readonly address: string | undefined;
-  /** Ends it. */
-  readonly signal: AbortSignal;
 }
 
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
@@ -35,6 +43,8 @@ export function httpUpstream(url: URL, { connectTimeoutMs = 10_000 } = {}): Http
   const agent = isTls ? new HttpsAgent(options) : new HttpAgent(options);
   const ask = isTls ? httpsRequest : httpRequest;
   const isLoopback = LOOPBACK.test(url.hostname);
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  const port = url.port === "" ? (isTls ? 443 : 80) : Number(url.port);
 
   function headersFor(request: IncomingMessage, { body, address }: ForwardOptions): string[] {
     let fields = endToEnd(request.rawHeaders);
@@ -49,28 +59,18 @@ export function httpUpstream(url: URL, { connectTimeoutMs = 10_000 } = {}): Http
 
   return {
     url,
-    forward(request, options) {
-      const { path, body, signal } = options;
-      return new Promise((resolve, reject) => {
-        const outgoing = ask({
-          agent,
-          host: url.hostname.replace(/^\[|\]$/g, ""),
-          port: url.port === "" ? (isTls ? 443 : 80) : Number(url.port),
-          method: request.method,
-          path,
-          headers: headersFor(request, options) as unknown as OutgoingHttpHeaders,
-          signal,
-          setHost: false,
-        });
-        outgoing.on("response", resolve).on("error", reject);
-        outgoing.on("socket", (socket) => {
-          if (!socket.connecting) return;
-          const timer = setTimeout(() => outgoing.destroy(new Error("it takes too long to connect")), connectTimeoutMs);
-          socket.once("connect", () => clearTimeout(timer)).once("close", () => clearTimeout(timer));
-        });
-        if (body !== undefined) outgoing.end(body);
-        else request.pipe(outgoing);
+    forward(request, options, onAnswer) {
+      const { path, body } = options;
+      const headers = headersFor(request, options) as unknown as OutgoingHttpHeaders;
+      const outgoing = ask({ agent, host, port, method: request.method, path, headers, setHost: false }, onAnswer);
+      outgoing.on("socket", (socket) => {
+        if (!socket.connecting) return;
+        const timer = setTimeout(() => outgoing.destroy(new Error("it takes too long to connect")), connectTimeoutMs);
+        socket.once("connect", () => clearTimeout(timer)).once("close", () => clearTimeout(timer));
       });
+      if (body !== undefined) outgoing.end(body);
+      else request.pipe(outgoing);
+      return outgoing;
     },
     close: () => agent.destroy(),
   };

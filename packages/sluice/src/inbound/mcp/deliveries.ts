@@ -10,7 +10,7 @@ export interface Delivery {
   /** The parsed body: a message, or the several of a batch. */
   readonly body: unknown;
   readonly origin: Origin;
-  /** Aborts when the client has gone. */
+  /** Aborts when the client has gone. Only looked at when calls may wait, so it may be a getter that makes one. */
   readonly signal: AbortSignal;
 }
 
@@ -50,13 +50,15 @@ export function deliveries(own: McpGate, { httpStatus = 200, onFailure = report 
   const waiting = waitingRequests();
 
   return {
-    async decide({ body, origin, signal }, gate = own) {
+    async decide(delivery, gate = own) {
+      const { body, origin } = delivery;
       const messages = [body].flat();
       const requests = requestsIn(messages);
       const { sessionId } = origin;
       if (sessionId !== undefined) waiting.drop(sessionId, messages);
       if (requests.length === 0) return { kind: "pass", requests };
-      const entry = waiting.enter(sessionId, requests, signal);
+      // A signal costs more than the decision: only who may wait has one.
+      const entry = gate.waits ? waiting.enter(sessionId, requests, delivery.signal) : undefined;
       const answer = (
         answerTo: (request: JsonRpcRequest) => object,
         status: 200 | 429 | 503,
@@ -67,14 +69,14 @@ export function deliveries(own: McpGate, { httpStatus = 200, onFailure = report 
       };
       let admission: Admission;
       try {
-        admission = await gate.admit(requests, origin, entry.signal);
+        admission = await gate.admit(requests, origin, entry?.signal);
       } catch (error) {
-        if (signal.aborted) throw error;
-        if (entry.signal.aborted) return { kind: "cancelled" };
+        if (entry !== undefined && delivery.signal.aborted) throw error;
+        if (entry?.signal.aborted) return { kind: "cancelled" };
         onFailure(error);
         return answer((one) => failed(one), 200, []);
       } finally {
-        entry.leave();
+        entry?.leave();
       }
       const { refusal } = admission;
       if (refusal === undefined) {

@@ -39,6 +39,8 @@ export interface McpGate {
   explain(request: JsonRpcRequest, origin: Origin): Awaitable<Explanation>;
   /** Forget what calls like this one were charged: all limits that it falls under are as good as new. */
   forget(request: JsonRpcRequest, origin: Origin): Awaitable<readonly ForgottenLimit[]>;
+  /** Whether calls may stand in line, and so can be given up while they do. */
+  readonly waits: boolean;
   /** Which answers it wants to see: none, those that ask the client for input (`input_required`), or all. */
   readonly watches: "nothing" | "rounds" | "everything";
 }
@@ -56,11 +58,13 @@ function storeOf(store: Store | undefined): Store {
 export function createMcpGate(options: McpRateLimitOptions): McpGate {
   const { client = clientOf, name = "mcp", refusal: form = "result", describe = refusalText, mrtr = "every" } = options;
   const store = storeOf(options.store);
-  const rulesFor = ruleIndex(rulesOf(options, store, name, options));
+  const rules = rulesOf(options, store, name, options);
+  const rulesFor = ruleIndex(rules);
+  const usualWaitMs = maxWaitOf(options.wait);
   const tierOf = tierReader(options.tier);
   const code = errorCodeOf(options.errorCode);
   const announce = options.onDecision && isolated("onDecision", options.onDecision);
-  const admissions = admissionsOver(store, maxWaitOf(options.wait));
+  const admissions = admissionsOver(store, usualWaitMs);
   const legs = mrtr === "once" ? continuations(store) : undefined;
 
   /** The calls that fall under limits, each with the key of its client. */
@@ -88,6 +92,7 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
   }
 
   const gate: McpGate = {
+    waits: rules.some(({ maxWaitMs = usualWaitMs }) => maxWaitMs > 0),
     watches: legs === undefined ? "nothing" : "rounds",
 
     admit(requests, origin, signal) {

@@ -98,6 +98,7 @@ export function loopGuarded(gate: McpGate, { loops, client, clock, announce }: L
 
   return {
     ...gate,
+    waits: true,
     watches: "everything",
 
     admit: (requests, origin, signal) =>
