@@ -85,11 +85,15 @@ function unknownKey(key: string, known: readonly string[]): string {
   return `there is no "${key}" here: it knows ${known.join(", ")}.${nearest(key, known)}`;
 }
 
-/** Names that differ by no more than a third of their letters are taken for slips. */
+/** Names that differ by no more than a third of their letters are taken for slips, and those that begin so for what was meant. */
 function nearest(given: unknown, known: readonly string[]): string {
   if (typeof given !== "string") return "";
+  const low = given.toLowerCase();
   const [best] = known
-    .map((name) => ({ name, distance: leven(name.toLowerCase(), given.toLowerCase()) }))
+    .map((name) => {
+      const isLonger = low.length >= 3 && name.toLowerCase().startsWith(low);
+      return { name, distance: isLonger ? 0 : leven(name.toLowerCase(), low) };
+    })
     .sort((a, b) => a.distance - b.distance);
   return best !== undefined && best.distance <= Math.max(1, given.length / 3) ? ` Did you mean "${best.name}"?` : "";
 }

@@ -2,7 +2,7 @@ import type { Clock } from "../../limiter/clock.ts";
 import type { LoopSettings } from "./loop-options.ts";
 
 /** What a call that comes again and again is to hear. */
-export type LoopVerdict =
+type LoopVerdict =
   | { readonly kind: "run"; readonly delayMs: number }
   /** It is not run this once. `times`: it was, with the same result each time. */
   | { readonly kind: "warn"; readonly times: number }
