@@ -57,7 +57,7 @@ const make: Record<What, () => Promise<number>> = {
     const log = pino({ level: "silent" });
     const limits = { perClient: "100000000/min", tools: { echo: "100000000/min", "*": "100000000/min" } };
     const { server } = httpProxy({
-      upstream: httpUpstream(new URL(upstream)),
+      mounts: [{ upstream: httpUpstream(new URL(upstream)) }],
       gates: { current: createMcpGate({ ...limits, store: memoryStore() }), readsHeaders: false },
       log,
       identify: identifier({}, log),

@@ -20,6 +20,7 @@ Examples:
   $ sluice -- node server.js                   the limits of sluice.yaml in front of it
   $ sluice --tool search=10/min -- npx -y @modelcontextprotocol/server-everything
   $ sluice --upstream http://localhost:3000/mcp --listen 8080
+  $ sluice serve                               in front of the upstreams of sluice.yaml
   $ sluice check                               is sluice.yaml good?
   $ sluice explain --call '{"name":"search"}'  which limits does this call fall under?
 
@@ -62,6 +63,10 @@ export async function run(argv: readonly string[], version: string): Promise<num
     program.outputHelp({ error: true });
     throw new CliError('Nothing to do: put the command of your server after "--", or its URL after --upstream.');
   });
+
+  withHttpOptions(withCommonOptions(program.command("serve")))
+    .description("stand in front of the upstreams of the policy file, over HTTP")
+    .action((options) => done(runHttp(options)));
 
   program
     .command("init")
@@ -107,18 +112,25 @@ export async function run(argv: readonly string[], version: string): Promise<num
 }
 
 function withRunOptions(command: AnyCommand): AnyCommand {
+  return withHttpOptions(
+    command
+      .addOption(
+        new Option(
+          "--client <key>",
+          "over stdio: whose limits the calls fall under (default: the user on this machine)",
+        ).env("SLUICE_CLIENT"),
+      )
+      .addOption(
+        new Option("--upstream <url>", "the server behind, over HTTP: its MCP endpoint").env("SLUICE_UPSTREAM"),
+      ),
+  );
+}
+
+function withHttpOptions(command: AnyCommand): AnyCommand {
   return command
     .addOption(
-      new Option(
-        "--client <key>",
-        "over stdio: whose limits the calls fall under (default: the user on this machine)",
-      ).env("SLUICE_CLIENT"),
-    )
-    .addOption(new Option("--upstream <url>", "the server behind, over HTTP: its MCP endpoint").env("SLUICE_UPSTREAM"))
-    .addOption(
-      new Option("--listen <host:port>", "where to listen for clients, with --upstream")
+      new Option("--listen <host:port>", "where to listen for clients (default: 127.0.0.1:8080)")
         .argParser(hostPort)
-        .default({ host: "127.0.0.1", port: 8080 }, "127.0.0.1:8080")
         .env("SLUICE_LISTEN"),
     )
     .addOption(

@@ -5,12 +5,13 @@ import { httpUpstream } from "../proxy/http/upstream.ts";
 import { type AdminOptions, listening, startAdmin } from "./admin.ts";
 import { CliError, ExitCode } from "./exit-code.ts";
 import { openGateway } from "./gateway.ts";
-import type { HostPort } from "./options.ts";
+import { type HostPort, hostPort } from "./options.ts";
 import type { CommonOptions } from "./settings.ts";
 
 export interface HttpOptions extends CommonOptions, AdminOptions {
-  readonly upstream: string;
-  readonly listen: HostPort;
+  /** Without it those of the policy file. */
+  readonly upstream?: string;
+  readonly listen?: HostPort;
   /** In milliseconds. */
   readonly drain: number;
 }
@@ -18,14 +19,25 @@ export interface HttpOptions extends CommonOptions, AdminOptions {
 const LARGEST_MESSAGE = 16 * 1024 * 1024;
 const PATIENCE_MS = 1_000;
 
-/** `sluice --upstream URL`: the limits of a policy file in front of a server over HTTP, until SIGTERM or SIGINT. */
-export async function runHttp({ upstream, listen, drain, ...options }: HttpOptions): Promise<number> {
-  const url = urlOf(upstream);
+const HERE: HostPort = { host: "127.0.0.1", port: 8080 };
+
+/** `sluice --upstream URL` and `sluice serve`: the limits of a policy file in front of servers over HTTP, until SIGTERM or SIGINT. */
+export async function runHttp({ upstream, drain, ...options }: HttpOptions): Promise<number> {
+  const given = upstream === undefined ? undefined : [{ url: urlOf(upstream) }];
   const gateway = openGateway(options, { follows: true });
   const { policies, log } = gateway;
   const { config } = policies;
+  const { listen = config.listen === undefined ? HERE : hostPort(config.listen) } = options;
+  const admin = options.admin ?? (config.admin === undefined ? undefined : hostPort(config.admin));
+  const servers = given ?? (config.upstreams ?? []).map(({ path, url }) => ({ path, url: new URL(url) }));
+  if (servers.length === 0) {
+    await gateway.close();
+    throw new CliError(
+      "There is no server to stand in front of: give --upstream URL, or upstreams in the policy file.",
+    );
+  }
   const proxy = httpProxy({
-    upstream: httpUpstream(url),
+    mounts: servers.map(({ url, ...mount }) => ({ ...mount, upstream: httpUpstream(url) })),
     gates: policies,
     log,
     identify: identityOf(config.identity ?? {}, log),
@@ -33,23 +45,21 @@ export async function runHttp({ upstream, listen, drain, ...options }: HttpOptio
     maxMessageBytes: config.maxMessageBytes ?? LARGEST_MESSAGE,
   });
   let isStopping = false;
-  let admin = { close: () => {} };
+  let operators = { close: () => {} };
   try {
     const at = await listening(proxy.server, listen, "The gateway");
-    admin = await startAdmin(gateway, options, async () =>
-      isStopping
-        ? ["the gateway is stopping"]
-        : (await answers(url))
-          ? []
-          : [`the server behind, ${url.host}, cannot be reached`],
+    operators = await startAdmin(gateway, { ...(admin && { admin }) }, async () =>
+      isStopping ? ["the gateway is stopping"] : unreachable(servers.map(({ url }) => url)),
     );
-    log.info({ upstream: url.href, at: `${at}${url.pathname}`, ...gateway.about }, "limits are in front of the server");
+    const fronts = servers.map(({ url, ...mount }) => `${at}${"path" in mount ? mount.path : url.pathname}`);
+    const upstreams = servers.map(({ url }) => url.href);
+    log.info({ upstreams, at: fronts[0], fronts, ...gateway.about }, "limits are in front of the server");
     await stopped();
     isStopping = true;
     log.info({ drainMs: drain }, "stopping: no new connections");
     await proxy.close(drain);
   } finally {
-    admin.close();
+    operators.close();
     proxy.server.close();
     await gateway.close();
   }
@@ -68,6 +78,11 @@ function identityOf(...given: Parameters<typeof identifier>): ReturnType<typeof 
   } catch (cause) {
     throw new CliError(`identity: ${(cause as Error).message}`, ExitCode.usage, { cause });
   }
+}
+
+async function unreachable(urls: readonly URL[]): Promise<readonly string[]> {
+  const found = await Promise.all(urls.map(answers));
+  return urls.filter((_, i) => !found[i]).map(({ host }) => `the server behind, ${host}, cannot be reached`);
 }
 
 /** Whether somebody listens there. */

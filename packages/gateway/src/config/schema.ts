@@ -73,6 +73,7 @@ const pattern = z
   .meta({ description: 'A name, in which * stands for any characters, or a list of such: "files_*".' });
 
 const names = {
+  path: pattern.optional().meta({ description: "Where the server is found at the gateway, of several upstreams." }),
   method: pattern.optional(),
   tool: pattern.optional(),
   resource: pattern.optional(),
@@ -193,6 +194,44 @@ const answer = z
   })
   .meta({ description: "What a refusal looks like." });
 
+const hostPort = z
+  .string()
+  .regex(/^((\[[0-9a-fA-F:.]+\]|[\w.-]+):)?\d{1,5}$/, {
+    error: ({ input }) => `${JSON.stringify(input)} is no address: it is PORT or HOST:PORT, such as 0.0.0.0:8080.`,
+  })
+  .meta({ examples: ["127.0.0.1:8080", "0.0.0.0:8080"] });
+
+const upstreams = z
+  .array(
+    z.strictObject({
+      path: z
+        .string()
+        .regex(/^(\/[\w.~-]+)+$/, {
+          error: ({ input }) =>
+            `${JSON.stringify(input)} is no path: it is such as /files/mcp, without a slash at its end.`,
+        })
+        .optional()
+        .meta({
+          description: "Where the server is found at the gateway. Without it the whole gateway is this server.",
+        }),
+      url: z.url({ protocol: /^https?$/, error: "a server behind has a URL such as http://localhost:3000/mcp." }).meta({
+        description: "Of its MCP endpoint.",
+      }),
+    }),
+  )
+  .min(1)
+  .superRefine((list, context) => {
+    const paths = list.map(({ path }) => path);
+    list.forEach(({ path }, i) => {
+      const isWrong = path === undefined ? list.length > 1 : paths.indexOf(path) !== i;
+      if (!isWrong) return;
+      const message =
+        path === undefined ? "of several servers each has a path." : `there is another server at ${path}.`;
+      context.addIssue({ code: "custom", path: [i, "path"], message });
+    });
+  })
+  .meta({ description: "The servers behind, for `sluice serve`." });
+
 const times = z.int().min(1);
 
 const loops = z
@@ -295,6 +334,11 @@ export const configSchema = z
           "Where the state lives: memory, sqlite:PATH (processes of one machine), redis://… (many machines). Default: memory.",
         examples: ["memory", "sqlite:./sluice.db", "redis://localhost:6379"],
       }),
+    listen: hostPort
+      .optional()
+      .meta({ description: "Where `sluice serve` listens for clients. Default: 127.0.0.1:8080." }),
+    admin: hostPort.optional().meta({ description: "Where `sluice serve` listens for operators. Default: nowhere." }),
+    upstreams: upstreams.optional(),
     onStoreFailure: onStoreFailure.optional(),
     mode: mode.optional(),
     wait: wait.optional(),

@@ -23,8 +23,14 @@ interface Started {
 
 const children: ChildProcess[] = [];
 
-async function start(args: readonly string[], env: object = {}): Promise<Started> {
-  const all = ["--no-warnings", main, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", ...args];
+const ANYWHERE = ["--listen", "127.0.0.1:0"];
+
+async function start(
+  args: readonly string[],
+  env: object = {},
+  listen: readonly string[] = ANYWHERE,
+): Promise<Started> {
+  const all = ["--no-warnings", main, ...args, ...listen, "--admin", "127.0.0.1:0"];
   const child = spawn(process.execPath, all, {
     stdio: ["ignore", "inherit", "pipe"],
     env: { ...process.env, SLUICE_ADMIN_TOKEN: TOKEN, ...env },
@@ -74,9 +80,10 @@ describe("`sluice --upstream`", () => {
     expect((await send(url, call(2, "search"))).json.result.isError).toBe(true);
     let end: () => void = () => {};
     const began = new Promise<void>((resolve) => {
-      upstream.answer = (_request, response) => {
+      upstream.answer = ({ method }, response) => {
+        if (method !== "POST") return response.end();
         end = () => response.end("{}");
-        resolve();
+        return resolve();
       };
     });
     const running = send(url, call(3, "other"));
@@ -118,6 +125,48 @@ describe("`sluice --upstream`", () => {
     expect(await runMain(["--upstream", upstream.url.href, "--listen", taken])).toMatchObject({
       code: 1,
       stderr: expect.stringContaining("something else listens there already"),
+    });
+  });
+});
+
+describe("`sluice serve`", () => {
+  it("stands in front of all servers of its file, with limits for each", async () => {
+    const other = await startRecorder("/v1/mcp");
+    const file = join(mkdtempSync(join(tmpdir(), "sluice-serve-")), "sluice.yaml");
+    writeFileSync(
+      file,
+      `listen: 127.0.0.1:0
+upstreams:
+  - { path: /files, url: "${upstream.url}" }
+  - { path: /search/mcp, url: "${other.url}" }
+policies:
+  - { name: files, match: { path: /files }, quota: 1/h }
+`,
+    );
+    try {
+      const { url, child } = await start(["serve", "-c", file], {}, []);
+      expect(url.pathname).toBe("/files");
+      const at = (path: string, id: number) => send(url, call(id, "x"), { path });
+      expect((await at("/files", 1)).json.result.isError).toBeUndefined();
+      expect((await at("/files", 2)).json.result.isError).toBe(true);
+      for (const id of [3, 4]) expect((await at("/search/mcp", id)).json.result.isError).toBeUndefined();
+      expect(await at("/elsewhere", 5)).toMatchObject({ status: 404, json: { error: { code: -32_600 } } });
+      expect(upstream.received.map(({ url: path }) => path)).toEqual(["/mcp"]);
+      expect(other.received.map(({ url: path }) => path)).toEqual(["/v1/mcp", "/v1/mcp"]);
+      const exited = once(child, "exit");
+      child.kill("SIGINT");
+      expect(await exited).toEqual([0, null]);
+    } finally {
+      await other.close();
+    }
+  });
+
+  it("says when its file names no server", async () => {
+    const file = join(mkdtempSync(join(tmpdir(), "sluice-serve-")), "sluice.yaml");
+    writeFileSync(file, "perClient: 1/s\n");
+    expect(await runMain(["serve", "-c", file])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("no server to stand in front of"),
     });
   });
 });

@@ -136,6 +136,19 @@ describe("what is wrong is told with its place and what would be right", () => {
     ["answer: { errorCode: ${PORT} }", "1:23  | This is no YAML", "in quotes"],
     ["loops: { warnAfter: 9 }", "1:8 loops | loops.slowAfter must be", ""],
     ["loops: { warn: 9 }", '1:10 loops.warn | there is no "warn" here', "Did you mean"],
+    ["upstreams:\n  - { url: ftp://x }", "2:12 upstreams[0].url | a server behind has a URL", ""],
+    ["upstreams:\n  - { path: /a/, url: http://x }", '2:13 upstreams[0].path | "/a/" is no path', "without a slash"],
+    [
+      "upstreams:\n  - { path: /a, url: http://x }\n  - { path: /a, url: http://y }",
+      "3:13 upstreams[1].path | there is another server at /a.",
+      "",
+    ],
+    [
+      "upstreams:\n  - { url: http://x }\n  - { path: /a, url: http://y }",
+      "2:5 upstreams[0].path | of several servers each has a path.",
+      "",
+    ],
+    ["listen: here", '1:9 listen | "here" is no address', "0.0.0.0:8080"],
     ["- 1", "1:1  | this is a list, but it has to be a map.", ""],
   ])("%s", (text, begin, contains) => {
     const problems = problemsIn(text);

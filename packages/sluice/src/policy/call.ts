@@ -15,6 +15,8 @@ export interface McpCall {
   readonly authInfo?: AuthInfoLike | undefined;
   /** Headers of the HTTP request. The client chooses them: verify before you key on one. */
   readonly headers?: Headers | undefined;
+  /** Where the server is found, where there are several: its path at a gateway. */
+  readonly path?: string | undefined;
   /** The client's address as a key, where it is known: see `withClientAddress`. */
   readonly address?: string | undefined;
   /** Session of a 2025 client. A client can open as many as it likes: never a key by itself. */

@@ -13,6 +13,8 @@ export interface Match {
   readonly resource?: Pattern;
   /** Name of the prompt: gettings of prompts alone. */
   readonly prompt?: Pattern;
+  /** Where the server is found, behind a gateway with several: `"/files/mcp"`. */
+  readonly path?: Pattern;
   /** But not these calls. */
   readonly not?: Match;
 }
@@ -24,7 +26,7 @@ const NAMED = [
   ["prompt", "prompts/get", "name"],
 ] as const;
 
-const FIELDS: ReadonlySet<string> = new Set(["method", "tool", "resource", "prompt", "not"]);
+const FIELDS: ReadonlySet<string> = new Set(["method", "tool", "resource", "prompt", "path", "not"]);
 
 /** @throws TypeError, RangeError for what cannot be matched, naming where it stands. */
 export function matching(match: Match = {}, where = "match"): (call: McpCall) => boolean {
@@ -47,6 +49,10 @@ export function matching(match: Match = {}, where = "match"): (call: McpCall) =>
       const value = params[param];
       return given === methodName && typeof value === "string" && name.matches(value);
     });
+  }
+  if (match.path !== undefined) {
+    const path = matcherOf(`${where}.path`, match.path);
+    tests.push(({ path: given }) => given !== undefined && path.matches(given));
   }
   if (match.not !== undefined) {
     const isExcluded = matching(match.not, `${where}.not`);

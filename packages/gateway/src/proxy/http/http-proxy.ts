@@ -7,12 +7,13 @@ import type { Gates } from "../gates.ts";
 import { rememberedCors } from "./cors.ts";
 import { headerMismatch } from "./header-mismatch.ts";
 import { endToEnd } from "./headers.ts";
+import { type Mount, mountFinder, type Target } from "./mounts.ts";
 import { lenientPath } from "./path.ts";
 import { readBody, type Unread } from "./read-body.ts";
-import type { HttpUpstream } from "./upstream.ts";
 
 export interface HttpProxyOptions {
-  readonly upstream: HttpUpstream;
+  /** The servers behind. */
+  readonly mounts: readonly Mount[];
   readonly gates: Gates;
   readonly log: Logger;
   /** Who sends a request: its verified principal, its address. @throws never for what a client can send */
@@ -38,12 +39,13 @@ const KEEP_ALIVE_MS = 75_000;
 const FORMS = /^\s*(application\/x-www-form-urlencoded|multipart\/form-data)\b/i;
 
 /**
- * The limits in front of a server over HTTP. Only requests of MCP are looked at; everything else passes, and every
+ * The limits in front of servers over HTTP. Only requests of MCP are looked at; everything else passes, and every
  * status but those of refusals is the server's own. Bodies are passed on as they came.
  */
 export function httpProxy(options: HttpProxyOptions): HttpProxy {
-  const { upstream, gates, log, identify, httpStatus, maxMessageBytes } = options;
-  const mcpPath = lenientPath(upstream.url.pathname);
+  const { mounts, gates, log, identify, httpStatus, maxMessageBytes } = options;
+  const find = mountFinder(mounts);
+  const mcpPaths = new Map(mounts.map((mount) => [mount, lenientPath(mount.upstream.url.pathname)]));
   const cors = rememberedCors();
   /** Only made when a policy looks at headers. */
   const headersOf = (request: IncomingMessage) =>
@@ -54,19 +56,26 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
   });
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const target = find(request.url ?? "/");
+    if (target === undefined) return answer(request, response, 404, NO_SERVER);
     const client = whileThere(response);
-    const isMcp = lenientPath(request.url ?? "/") === mcpPath;
-    if (!mayHaveMessages(request, isMcp)) return pass(request, response, client);
+    const isMcp = lenientPath(target.url) === mcpPaths.get(target.mount);
+    if (!mayHaveMessages(request, isMcp)) return pass(target, request, response, client);
     if (isEncoded(request)) return answer(request, response, 415, rejections(ENCODED));
     const body = await readBody(request, maxMessageBytes, PATIENCE_MS);
     if (typeof body === "string") return unread(request, response, body);
     const reading = readMessage(body);
-    if (!isMcp && !isMessage(reading)) return pass(request, response, client, body);
+    if (!isMcp && !isMessage(reading)) return pass(target, request, response, client, body);
     if (reading.kind !== "messages") return answer(request, response, 400, rejections(reading));
     const { messages, isBatch } = reading;
     const mismatch = isBatch ? undefined : headerMismatch(request.headers, messages[0]);
     if (mismatch !== undefined) return answer(request, response, 400, headerMismatchAnswer(messages[0], mismatch));
-    const origin = { ...(await identify(request)), ...headersOf(request), sessionId: sessionOf(request) };
+    const origin = {
+      ...(await identify(request)),
+      ...headersOf(request),
+      sessionId: sessionOf(request),
+      path: target.mount.path,
+    };
     const gate = gates.current;
     const delivery = {
       body: isBatch ? messages : messages[0],
@@ -76,7 +85,7 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
       },
     };
     const ruling = await decide(delivery, gate);
-    if (ruling.kind === "pass") return pass(request, response, client, body, { ...ruling, gate, origin });
+    if (ruling.kind === "pass") return pass(target, request, response, client, body, { ...ruling, gate, origin });
     if (ruling.kind === "cancelled") return void response.writeHead(202).end();
     // A client of the old transport hears answers elsewhere than here: it has to see that this is none.
     const status = isMcp ? ruling.status : 429;
@@ -84,6 +93,7 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
   }
 
   function pass(
+    { mount: { upstream }, url }: Target,
     request: IncomingMessage,
     response: ServerResponse,
     client: Client,
@@ -93,7 +103,7 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
     const admission = passing?.admission;
     const address = request.socket.remoteAddress;
     let hasAnswer = false;
-    const outgoing = upstream.forward(request, { path: request.url ?? "/", body, address }, (incoming) => {
+    const outgoing = upstream.forward(request, { path: url, body, address }, (incoming) => {
       hasAnswer = true;
       cors.learn(request, incoming);
       response.writeHead(incoming.statusCode!, incoming.statusMessage, endToEnd(incoming.rawHeaders));
@@ -148,7 +158,13 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
     });
   });
   server.headersTimeout = PATIENCE_MS;
-  return { server, close: (drainMs) => drained(server, drainMs).finally(() => upstream.close()) };
+  return {
+    server,
+    close: (drainMs) =>
+      drained(server, drainMs).finally(() => {
+        for (const { upstream } of mounts) upstream.close();
+      }),
+  };
 }
 
 /** The client of a request, while it is there. */
@@ -205,6 +221,12 @@ function listen(incoming: IncomingMessage, { gate, origin, requests }: Passing):
   });
   incoming.on("data", (chunk: Buffer) => reader.push(chunk)).on("end", () => reader.end());
 }
+
+const NO_SERVER = JSON.stringify({
+  jsonrpc: "2.0",
+  id: null,
+  error: { code: -32_600, message: "There is no server of this gateway at this path." },
+});
 
 /** What has no body has no message, and what is a form is none. */
 function mayHaveMessages({ method, headers }: IncomingMessage, isMcp: boolean): boolean {

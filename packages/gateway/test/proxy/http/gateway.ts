@@ -29,7 +29,7 @@ export async function startGateway(
 ): Promise<TestGateway> {
   const log = pino({ level: "silent" });
   const proxy = httpProxy({
-    upstream: httpUpstream(upstream),
+    mounts: [{ upstream: httpUpstream(upstream) }],
     gates: { current: createMcpGate({ store: memoryStore(), ...limits }) },
     log,
     identify: identifier(identity, log),
