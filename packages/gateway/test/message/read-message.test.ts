@@ -78,11 +78,11 @@ it("reads whatever JSON there is as JSON.parse does, or says that it is ambiguou
         return;
       }
       const parsed = JSON.parse(JSON.stringify(given));
-      expect(reading).toEqual({
-        kind: "messages",
-        messages: Array.isArray(parsed) ? parsed : [parsed],
-        isBatch: Array.isArray(parsed),
-      });
+      // As text, because the matchers stumble over a member that is called "__proto__".
+      const messages = Array.isArray(parsed) ? parsed : [parsed];
+      expect(JSON.stringify(reading)).toBe(
+        JSON.stringify({ kind: "messages", messages, isBatch: Array.isArray(parsed) }),
+      );
     }),
     { numRuns: 2_000 },
   );
