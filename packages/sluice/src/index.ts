@@ -28,6 +28,7 @@ export {
 export { parseRate, type QuotaLike } from "./limiter/rate.ts";
 export type { Reply, Timing } from "./limiter/reply.ts";
 export type { Claim, Reservation } from "./limiter/reservation.ts";
+export type { DocumentText, SharedDocument } from "./limiter/shared-document.ts";
 export {
   type Account,
   type Awaitable,

@@ -68,7 +68,12 @@ it("looks through a body that is nested five thousand deep", () => {
 it("reads whatever JSON there is as JSON.parse does, or says that it is ambiguous", () => {
   const key = fc.constantFrom("method", "Method", "params", "name", "id", "arguments", "a", '"', "\\", "é");
   const { value } = fc.letrec<{ value: unknown }>((tie) => ({
-    value: fc.oneof({ maxDepth: 4 }, fc.jsonValue(), fc.dictionary(key, tie("value")), fc.array(tie("value"))),
+    value: fc.oneof(
+      { maxDepth: 4 },
+      fc.jsonValue({ maxDepth: 1 }),
+      fc.dictionary(key, tie("value"), { maxKeys: 4 }),
+      fc.array(tie("value"), { maxLength: 3 }),
+    ),
   }));
   fc.assert(
     fc.property(value, fc.nat(3), (given, indent) => {

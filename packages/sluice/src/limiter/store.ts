@@ -9,6 +9,7 @@ import {
 } from "../algorithms/algorithm.ts";
 import { shown } from "../algorithms/numbers.ts";
 import type { Clock } from "./clock.ts";
+import type { SharedDocument } from "./shared-document.ts";
 import type { QueueSeat, QueueTerms, SharedQueue } from "./shared-queue.ts";
 
 export type Awaitable<T> = T | PromiseLike<T>;
@@ -107,6 +108,8 @@ export interface Store {
   express?(quota: Ledger, block: Ledger): Express | undefined;
   /** Stand in a queue that all processes over this store share. Whoever gives other terms stands in another queue. */
   queue?(terms: QueueTerms, seat: QueueSeat): SharedQueue;
+  /** A text that all users of the store share, by its name. */
+  document?(name: string): SharedDocument;
 }
 
 /** Asks about one account of a quota whose key may be blocked. */

@@ -151,6 +151,7 @@ export function fallback<S extends Store>(
     forget,
     ...(store.shortcut && { shortcut: (quota, block) => store.shortcut!(quota, block) }),
     ...(store.queue && { queue: (terms, seat) => store.queue!(terms, seat) }),
+    ...(store.document && { document: (name) => store.document!(name) }),
     ...(store.close && { close: () => store.close!() }),
     stats: (): FallbackStats => ({
       ...counts,

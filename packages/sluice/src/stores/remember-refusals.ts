@@ -185,6 +185,7 @@ export function rememberRefusals<S extends Store>(
     take,
     forget,
     ...(store.queue && { queue: (terms: QueueTerms, seat: QueueSeat) => store.queue!(terms, seat) }),
+    ...(store.document && { document: (name: string) => store.document!(name) }),
     ...(store.close && { close: () => store.close!() }),
   };
   // A line charges the store itself, which is as fast as any memory.

@@ -1,6 +1,7 @@
 import { shown } from "../algorithms/numbers.ts";
 import { type Clock, systemClock } from "../limiter/clock.ts";
 import { isPromise } from "../limiter/reply.ts";
+import type { SharedDocument } from "../limiter/shared-document.ts";
 import type { QueueSeat, SharedQueue } from "../limiter/shared-queue.ts";
 import { type Awaitable, isSync, type Store, type SyncStore } from "../limiter/store.ts";
 import { breaker } from "./breaker.ts";
@@ -94,9 +95,15 @@ function timed(store: Store, call: TimedCalls): Store {
     forget: (accounts) => call(() => store.forget(accounts)),
     ...(store.shortcut && { shortcut: (quota, block) => store.shortcut!(quota, block) }),
     ...(store.queue && { queue: (terms, seat) => timedQueue(store.queue!(terms, seat), seat, call) }),
+    ...(store.document && { document: (name) => timedDocument(store.document!(name), call) }),
     ...(store.close && { close: () => store.close!() }),
   };
 }
+
+const timedDocument = (document: SharedDocument, call: TimedCalls): SharedDocument => ({
+  read: () => call(() => document.read()),
+  replace: (version, text) => call(() => document.replace(version, text)),
+});
 
 /** What was granted in an answer that came too late was granted: it can still be used, or be given back. */
 function timedQueue(queue: SharedQueue, seat: QueueSeat, call: TimedCalls): SharedQueue {

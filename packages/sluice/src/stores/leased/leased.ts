@@ -172,6 +172,7 @@ export function leased(store: Store, options: LeasedOptions = {}): LeasedStore {
       for (const space of spaces.all.values()) held += space.held;
       return { ...books, held };
     },
+    ...(store.document && { document: (name: string) => store.document!(name) }),
     close() {
       closed ??= close();
       return closed;

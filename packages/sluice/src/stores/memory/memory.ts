@@ -1,6 +1,7 @@
 import { Answer, Mode, type Verdict } from "../../algorithms/algorithm.ts";
 import { wholeNumber } from "../../algorithms/numbers.ts";
 import { type Clock, systemClock } from "../../limiter/clock.ts";
+import type { DocumentText } from "../../limiter/shared-document.ts";
 import {
   type Demand,
   decide,
@@ -58,6 +59,7 @@ export function memoryStore({ maxKeys = 250_000, clock = systemClock }: MemorySt
   const answer = new Answer();
   let keys = 0;
   let characters = 0;
+  const documents = new Map<string, DocumentText>();
   let overflowed = 0;
 
   const hasRoomFor = (key: string): boolean => keys < maxKeys && characters + key.length <= maxKeys * KEY_LENGTH;
@@ -162,6 +164,14 @@ export function memoryStore({ maxKeys = 250_000, clock = systemClock }: MemorySt
     forget(accounts) {
       for (const { ledger, key } of accounts) tables.get(ledger.space)?.forget(key);
     },
+    document: (name) => ({
+      read: () => documents.get(name),
+      replace(version, text) {
+        if ((documents.get(name)?.version ?? 0) !== version) return false;
+        documents.set(name, { version: version + 1, text });
+        return true;
+      },
+    }),
     line(ledger) {
       const table = tableOf(ledger);
       const { algorithm } = ledger;

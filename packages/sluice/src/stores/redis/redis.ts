@@ -6,6 +6,7 @@ import { takeAcrossSlots } from "./across-slots.ts";
 import { batches } from "./batches.ts";
 import { connection } from "./connection.ts";
 import { decisions } from "./decisions.ts";
+import { documents } from "./documents.ts";
 import { keyNames } from "./key-names.ts";
 import { assertKnown } from "./ledger-terms.ts";
 import { plainScripts } from "./plain-script.ts";
@@ -14,6 +15,7 @@ import { channelsOf } from "./queue/channels.ts";
 import { sharedQueues } from "./queue/shared-queues.ts";
 import { subscriber } from "./queue/subscriber.ts";
 import { lingerMs } from "./request.ts";
+import { runs } from "./runs.ts";
 import type { RedisClient } from "./types.ts";
 
 export { RedisKeyError, RedisStoreError } from "./errors.ts";
@@ -108,6 +110,7 @@ export function redisStore(options: RedisStoreOptions): RedisStore {
   const hearing = subscriber(() => channelsOf(client, options.subscriber));
   const queues = sharedQueues({ connection: redis, names, timeoutMs, clock, subscriber: hearing });
   const decide = decisions(calls);
+  const documentOf = documents(runs(redis, timeoutMs), names);
   let isClosed = false;
 
   const plainTermsOf = plainScripts({ lingerMs: lingerMs(clock), isTimeOfRedis: clock === undefined });
@@ -158,6 +161,13 @@ export function redisStore(options: RedisStoreOptions): RedisStore {
     queue(terms, seat) {
       if (isClosed) throw closed();
       return queues.open(terms, seat);
+    },
+    document(name) {
+      const { read, replace } = documentOf(name);
+      return {
+        read: () => open(async () => read()),
+        replace: (version, text) => open(async () => replace(version, text)),
+      };
     },
     async close() {
       isClosed = true;

@@ -1,5 +1,6 @@
 import type { Clock } from "../../limiter/clock.ts";
 import type { Times } from "../../limiter/store.ts";
+import { DOCUMENT_SCHEMA, type DocumentTable, documentTable } from "./documents.ts";
 import { StoreFileError } from "./errors.ts";
 import { CLOCK_SCHEMA, fileClock } from "./file-clock.ts";
 import { QUEUE_SCHEMA, type QueueTable, queueTable } from "./queue/queue-table.ts";
@@ -11,6 +12,8 @@ export interface Session {
   readonly states: StateTable;
   /** The queues, for those who have any. */
   queues(): QueueTable;
+  /** The shared texts. */
+  documents(): DocumentTable;
   /**
    * Run `body` and commit; undo everything if either fails.
    *
@@ -49,16 +52,22 @@ export function openSession(database: SqliteDatabase, clock: Clock): Session {
 
   const tables = database.prepare("SELECT count(*) AS count FROM sqlite_schema WHERE name GLOB 'sluice_*_1'");
   const { count } = tables.get() as { count: number | bigint };
-  if (Number(count) !== 4) inTransaction(true, () => database.exec(CLOCK_SCHEMA + STATE_SCHEMA + QUEUE_SCHEMA));
+  if (Number(count) !== 5)
+    inTransaction(true, () => database.exec(CLOCK_SCHEMA + STATE_SCHEMA + QUEUE_SCHEMA + DOCUMENT_SCHEMA));
   const time = fileClock(database, clock);
   const states = stateTable(database);
   let queues: QueueTable | undefined;
+  let documents: DocumentTable | undefined;
 
   return {
     states,
     queues() {
       queues ??= queueTable(database);
       return queues;
+    },
+    documents() {
+      documents ??= documentTable(database);
+      return documents;
     },
     transact: (isWriting, body) =>
       inTransaction(isWriting, () => {

@@ -128,6 +128,10 @@ export function sqliteStore(options: SqliteStoreOptions): SqliteStore {
         for (const account of accounts) states.forget(account);
       }),
     queue: queues.queue,
+    document: (name) => ({
+      read: () => run(false, ({ documents }) => documents().read(name)),
+      replace: (version, text) => run(true, ({ documents }) => documents().replace(name, version, text)),
+    }),
     close: () => {
       closed ??= close();
       return closed;
