@@ -13,6 +13,10 @@ export function gatewayGoals({ http, stdio, policies }: GatewayResults): readonl
       bound: 20,
     },
     { what: "gateway, stdio: added to one call at p50, in ms", found: stdio.addedMs, bound: 0.2 },
-    { what: "gateway: a decision with 1,000 policies, × with one", found: policies.ratio, bound: 1.2 },
+    {
+      what: "gateway: a decision with 1,000 policies and 10,000 overrides, × with one policy",
+      found: policies.ratio,
+      bound: 1.2,
+    },
   ];
 }

@@ -15,7 +15,7 @@ export interface GatewayResults {
     readonly toMcpProxy: number;
   };
   readonly stdio: StdioFigures;
-  /** Decisions with a thousand policies, × those with one. */
+  /** Decisions with a thousand policies and ten thousand overrides, × those with one policy. */
   readonly policies: { readonly few: number; readonly many: number; readonly ratio: number };
 }
 

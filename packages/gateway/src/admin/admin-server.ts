@@ -1,13 +1,16 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Overrides } from "sluice/mcp";
 import { CallTextError, requestOf } from "../call-text.ts";
 import type { Policies } from "../config/policies.ts";
 import { explanationData } from "../explained.ts";
 import type { Logger } from "../log.ts";
+import { overrideOf } from "../override-text.ts";
 import { readBody } from "../proxy/http/read-body.ts";
 
 export interface AdminOptions {
   readonly policies: Policies;
+  readonly overrides: Overrides;
   readonly log: Logger;
   /** Without one, what needs it is refused. */
   readonly token: string | undefined;
@@ -28,7 +31,7 @@ type Answer = readonly [status: number, body: object];
  * What operators and their programs ask of a gateway: whether it lives and is ready, its policies, what would become of a
  * call, to forget, to reload. Bound to loopback; a bearer token for whatever shows keys or changes anything.
  */
-export function adminServer({ policies, log, token, reload, problems }: AdminOptions): Server {
+export function adminServer({ policies, overrides, log, token, reload, problems }: AdminOptions): Server {
   const routes: Record<string, { readonly isOpen?: boolean; answer(body: any): Promise<Answer> | Answer }> = {
     "GET /healthz": { isOpen: true, answer: () => [200, { status: "ok" }] },
     "GET /readyz": {
@@ -52,6 +55,21 @@ export function adminServer({ policies, log, token, reload, problems }: AdminOpt
         const forgotten = await policies.current.forget(requestOf(call), originOf(origin));
         log.info({ client: originOf(origin).connection }, "limits were reset through the admin API");
         return [200, { reset: forgotten.map(({ quota, ...one }) => ({ ...one, quota: quota.name })) }];
+      },
+    },
+    "GET /api/v1/overrides": { answer: async () => [200, { overrides: await overrides.list() }] },
+    "POST /api/v1/overrides": {
+      async answer(given) {
+        await overrides.set(overrideOf(given));
+        log.info(given, "an override was set through the admin API");
+        return [200, { overrides: await overrides.list() }];
+      },
+    },
+    "DELETE /api/v1/overrides": {
+      async answer({ limit, client }) {
+        const isRemoved = await overrides.remove({ limit, client });
+        log.info({ limit, client, isRemoved }, "an override was removed through the admin API");
+        return [isRemoved ? 200 : 404, { overrides: await overrides.list() }];
       },
     },
     "POST /api/v1/config/reload": {
@@ -93,8 +111,8 @@ export function adminServer({ policies, log, token, reload, problems }: AdminOpt
     try {
       return await route.answer(body.length === 0 ? {} : JSON.parse(body.toString()));
     } catch (error) {
-      if (error instanceof SyntaxError || error instanceof CallTextError || error instanceof TypeError) {
-        return [400, { error: error.message }];
+      if ([SyntaxError, CallTextError, TypeError, RangeError].some((one) => error instanceof one)) {
+        return [400, { error: (error as Error).message }];
       }
       throw error;
     }

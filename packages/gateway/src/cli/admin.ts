@@ -25,9 +25,10 @@ export async function startAdmin(
   problems: () => Promise<readonly string[]>,
 ): Promise<{ close(): void }> {
   if (admin === undefined) return { close: () => {} };
-  const { policies, log, reloader } = gateway;
+  const { policies, log, reloader, overrides } = gateway;
   const server = adminServer({
     policies,
+    overrides,
     log,
     token: process.env[TOKEN] || undefined,
     reload: reloader && (() => reloader.reload()),

@@ -1,3 +1,4 @@
+import { createOverrides, type Overrides } from "sluice/mcp";
 import { createPolicies, failurePolicyOf, type Policies } from "../config/policies.ts";
 import { type Reloader, reloadOnChange } from "../config/reload.ts";
 import type { Logger } from "../log.ts";
@@ -11,6 +12,8 @@ export interface Gateway {
   readonly log: Logger;
   /** For the log. */
   readonly about: { readonly file?: string | undefined; readonly store: string; readonly mode: string };
+  /** Other rates for some clients, shared by all gateways over the store. */
+  readonly overrides: Overrides;
   /** Without a file there is none. */
   readonly reloader?: Reloader | undefined;
   close(): Promise<void>;
@@ -27,21 +30,28 @@ export function openGateway(options: CommonOptions, { follows }: { readonly foll
     log,
     onFailure: (account) => failurePolicyOf(policies.config, account),
   });
-  const policies = createPolicies({ config, store, onDecision: logDecisions(log) });
-  const overrides = {
+  const overrides = createOverrides({
+    store,
+    name: "gateway",
+    onError: (error) => log.debug({ err: error }, "overrides cannot be read, and those that are known stay in force"),
+  });
+  const policies = createPolicies({ config, store, overrides, onDecision: logDecisions(log) });
+  const fromLine = {
     ...(options.store !== undefined && { store: options.store }),
     ...(options.shadow && { mode: "shadow" as const }),
   };
   const reloader =
     file === undefined || follows === false
       ? undefined
-      : reloadOnChange({ file, policies, log, onHangUp: follows === true, overrides });
+      : reloadOnChange({ file, policies, log, onHangUp: follows === true, overrides: fromLine });
   return {
     policies,
     log,
     about: { file, store: name, mode: config.mode ?? "enforce" },
     reloader,
+    overrides,
     async close() {
+      overrides.close();
       await reloader?.close();
       await close();
     },

@@ -27,7 +27,7 @@ export function withCommonOptions(command: Command): Command {
     .option(
       "--tool <name=rate>",
       "instead of a file: calls of one tool, such as search=10/min; may be given several times",
-      (value: string, before: readonly string[] = []) => [...before, value],
+      several,
     )
     .option("--shadow", "refuse nothing, only log what would have been refused")
     .addOption(
@@ -38,6 +38,9 @@ export function withCommonOptions(command: Command): Command {
     )
     .addOption(new Option("--log-file <file>", "log to this file instead").env("SLUICE_LOG_FILE"));
 }
+
+/** An option that may be given several times. */
+export const several = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
 
 /** `8080`, `0.0.0.0:8080`, `[::1]:8080`. */
 export function hostPort(text: string): HostPort {

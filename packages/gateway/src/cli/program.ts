@@ -5,7 +5,8 @@ import { check } from "./check.ts";
 import { CliError } from "./exit-code.ts";
 import { explain, reset } from "./explain.ts";
 import { init } from "./init.ts";
-import { duration, hostPort, withCommonOptions } from "./options.ts";
+import { duration, hostPort, several, withCommonOptions } from "./options.ts";
+import { override } from "./override.ts";
 import { runHttp } from "./run-http.ts";
 import { runStdio } from "./run-stdio.ts";
 import { DEFAULT_FILE } from "./settings.ts";
@@ -93,6 +94,17 @@ export async function run(argv: readonly string[], version: string): Promise<num
   withCall(program.command("reset"), "forget what calls like this one were charged, in a store that is shared").action(
     (options) => done(reset(options)),
   );
+
+  withCommonOptions(program.command("override"))
+    .description("give a client other rates for a while, in a store that is shared; without --client: list them")
+    .option("--client <key>", "whose, as the log shows it")
+    .option("--limit <name>", "which limit: the name of a policy, perClient, tools.search")
+    .option("--quota <rate>", "the rate instead, or unlimited; may be given several times", several)
+    .option("--for <duration>", "how long (default: 1h)")
+    .option("--note <text>", "why")
+    .option("--remove", "take it back")
+    .option("--json", "for programs")
+    .action((options) => done(override(options)));
 
   program
     .command("ask")

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { type Account, type FallbackPolicy, localShare, type Store } from "sluice";
-import { createMcpGate, type McpDecisionEvent, type McpGate } from "sluice/mcp";
+import { createMcpGate, type McpDecisionEvent, type McpGate, type Overrides } from "sluice/mcp";
 import type { Gates } from "../proxy/gates.ts";
 import { limitsOf } from "./limits-of.ts";
 import { readConfig } from "./read-config.ts";
@@ -36,12 +36,13 @@ export interface Policies extends Gates {
 export interface PoliciesOptions {
   readonly config: Config;
   readonly store: Store;
+  readonly overrides: Overrides;
   onDecision?(event: McpDecisionEvent): void;
 }
 
-export function createPolicies({ config: first, store, onDecision }: PoliciesOptions): Policies {
+export function createPolicies({ config: first, store, overrides, onDecision }: PoliciesOptions): Policies {
   const gateOf = (config: Config): McpGate =>
-    createMcpGate({ ...limitsOf(config), store, ...(onDecision && { onDecision }) });
+    createMcpGate({ ...limitsOf(config), store, overrides, ...(onDecision && { onDecision }) });
   let config = first;
   let current = gateOf(first);
   let version = 1;

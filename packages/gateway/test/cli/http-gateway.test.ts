@@ -258,6 +258,74 @@ describe("the admin API", () => {
   });
 });
 
+describe("overrides", () => {
+  const whose = { limit: "tools.search", client: "address:9:127.0.0.1" };
+
+  it("give a client other rates for a while, through the admin API", async () => {
+    const { admin, url } = await start(["--upstream", upstream.url.href, "--tool", "search=1/h"]);
+    const isAllowed = async (id: number) => (await send(url, call(id, "search"))).json.result.isError === undefined;
+    expect([await isAllowed(1), await isAllowed(2)]).toEqual([true, false]);
+    const set = await post(admin, "/api/v1/overrides", { ...whose, quota: "2/h", for: "1h", note: "a demo" });
+    expect(set).toMatchObject({ status: 200, json: { overrides: [{ ...whose, quota: "2/h", note: "a demo" }] } });
+    expect([await isAllowed(3), await isAllowed(4)]).toEqual([true, false]);
+    expect((await get(admin, "/api/v1/overrides", authorized)).json.overrides).toHaveLength(1);
+    for (const bad of [
+      {},
+      { ...whose, quota: "x", for: "1h" },
+      { ...whose, quota: "1/h" },
+      { ...whose, quota: "1/h", for: "soon" },
+    ]) {
+      expect(await post(admin, "/api/v1/overrides", bad)).toMatchObject({
+        status: 400,
+        json: { error: expect.any(String) },
+      });
+    }
+    const remove = { ...authorized, method: "DELETE" };
+    expect((await post(admin, "/api/v1/overrides", whose, remove)).status).toBe(200);
+    expect((await post(admin, "/api/v1/overrides", whose, remove)).status).toBe(404);
+    expect(await isAllowed(5)).toBe(false);
+  });
+
+  it("are set from the command line in a store that is shared, and a running gateway follows", async () => {
+    const store = `sqlite:${join(mkdtempSync(join(tmpdir(), "sluice-override-")), "limits.db")}`;
+    const limits = ["--tool", "search=1/h", "--store", store];
+    const { url } = await start(["--upstream", upstream.url.href, ...limits]);
+    await send(url, call(1, "search"));
+    const line = ["override", ...limits, "--client", whose.client];
+    const set = await runMain([
+      ...line,
+      "--limit",
+      whose.limit,
+      "--quota",
+      "unlimited",
+      "--for",
+      "5min",
+      "--note",
+      "why",
+    ]);
+    expect(set).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining("tools.search for address:9:127.0.0.1: unlimited until 20"),
+    });
+    while ((await send(url, call(2, "search"))).json.result.isError);
+    expect(await runMain([...line, "--limit", whose.limit, "--remove"])).toMatchObject({
+      code: 0,
+      stdout: "There are no overrides.\n",
+    });
+    while ((await send(url, call(3, "search"))).json.result.isError === undefined);
+    expect(await runMain([...line, "--limit", whose.limit, "--remove"])).toMatchObject({ code: 1 });
+    expect(await runMain([...line, "--limit", whose.limit, "--quota", "x"])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("is not a rate"),
+    });
+    expect(await runMain(line)).toMatchObject({ code: 2, stderr: expect.stringContaining("Which limit?") });
+    expect(await runMain(["override", "--tool", "search=1/h"])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("admin API"),
+    });
+  });
+});
+
 describe("`sluice ask`", () => {
   it("asks a running gateway, and fails as it does", async () => {
     const { admin } = await start(["--upstream", upstream.url.href]);

@@ -1,10 +1,10 @@
 import { shown } from "../algorithms/numbers.ts";
 import type { QuotaLike } from "../limiter/rate.ts";
-import type { Store, WhenChanged } from "../limiter/store.ts";
+import type { Store } from "../limiter/store.ts";
 import type { Cost } from "./cost.ts";
 import { isPerClient, keyOf, type PolicyKey } from "./key.ts";
 import { type Match, matching } from "./match.ts";
-import { type Rule, ruleOf } from "./rule.ts";
+import { type Rule, type RuleOptions, ruleOf } from "./rule.ts";
 import { maxWaitOf, type Wait } from "./wait.ts";
 
 /** Which calls, whose key, how much, at what cost. All policies that match one call are decided together. */
@@ -38,6 +38,9 @@ export interface Policy {
   readonly subject?: string;
 }
 
+/** What holds for all policies of a server. */
+type Shared = Pick<RuleOptions, "whenChanged" | "overrides">;
+
 const FIELDS = ["name", "match", "key", "quota", "tiers", "concurrency", "leaseMs", "cost", "mode", "wait", "subject"];
 const NAME = /^[a-z][a-z0-9_.-]*$/;
 
@@ -46,13 +49,13 @@ export function rulesOfPolicies(
   policies: readonly Policy[],
   store: Store,
   name: string,
-  whenChanged?: WhenChanged,
+  shared: Shared = {},
 ): readonly Rule[] {
   if (!Array.isArray(policies)) throw new TypeError(`policies is a list, but it is ${shown(policies)}.`);
   const seen = new Set<string>();
   return policies.map((policy, i) => {
     try {
-      const rule = ruleOfPolicy(policy, store, name, whenChanged);
+      const rule = ruleOfPolicy(policy, store, name, shared);
       if (seen.has(policy.name)) throw new RangeError("there are two of that name.");
       seen.add(policy.name);
       return rule;
@@ -63,7 +66,7 @@ export function rulesOfPolicies(
   });
 }
 
-function ruleOfPolicy(policy: Policy, store: Store, prefix: string, whenChanged: WhenChanged | undefined): Rule {
+function ruleOfPolicy(policy: Policy, store: Store, prefix: string, shared: Shared): Rule {
   if (typeof policy !== "object" || policy === null) throw new TypeError(`it is ${shown(policy)}, not an object.`);
   const unknown = Object.keys(policy).find((field) => !FIELDS.includes(field));
   if (unknown !== undefined) throw new TypeError(`it has no field ${shown(unknown)}: it knows ${FIELDS.join(", ")}.`);
@@ -88,7 +91,7 @@ function ruleOfPolicy(policy: Policy, store: Store, prefix: string, whenChanged:
     tools: namedTools(match),
     keyOf: keyOf(key),
     store,
-    whenChanged,
+    ...shared,
     ...(policy.wait !== undefined && { maxWaitMs: maxWaitOf(policy.wait) }),
   });
 }

@@ -9,6 +9,7 @@ import { createConcurrencyLimiter, createLimiter } from "../stores/create-limite
 import type { McpCall } from "./call.ts";
 import { type Cost, costOf } from "./cost.ts";
 import type { KeyOf } from "./key.ts";
+import { type Override, type Overrides, UNLIMITED } from "./overrides.ts";
 
 /** Who calls: whose limits are charged, and which of several sets of quotas is his. */
 export interface Caller {
@@ -66,8 +67,12 @@ export interface RuleOptions extends Pick<Rule, "subject" | "per" | "matches" | 
   readonly maxWaitMs?: number;
   /** What becomes of usage when quotas get other numbers. @default "fresh" */
   readonly whenChanged?: WhenChanged | undefined;
+  /** Other rates for some clients. */
+  readonly overrides?: Overrides | undefined;
 }
 
+/** Different overrides that are kept ready. */
+const MAX_OVERRIDDEN = 1_000;
 /** The tier of callers who have none. */
 const OTHER_TIERS = "*";
 
@@ -92,6 +97,7 @@ export function ruleOf(options: RuleOptions): Rule {
   const limiterOf = (quotas: Quotas, changed: WhenChanged) =>
     createLimiter({ name, quota: toQuotas(quotas).map((one) => renamed(one, where)), store, whenChanged: changed });
   const limiter = quota === undefined ? undefined : limiterOf(quota, whenChanged);
+  const own: readonly Limiter[] = limiter === undefined ? [] : [limiter];
   const byTier = tiers === undefined ? undefined : tiersOf(tiers, (quotas) => limiterOf(quotas, "carry"));
   const places =
     options.concurrency === undefined
@@ -106,6 +112,29 @@ export function ruleOf(options: RuleOptions): Rule {
   if (limiter === undefined && byTier === undefined && places === undefined) {
     throw new TypeError("it limits nothing: give it a quota, tiers or concurrency.");
   }
+  const hasRates = limiter !== undefined || byTier !== undefined;
+  const overridden = new Map<string, readonly Limiter[]>();
+
+  /** What limits the rates of a client. */
+  function limitersFor(client: string, tier: string): readonly Limiter[] {
+    const other = hasRates ? options.overrides?.find(where, client) : undefined;
+    if (other !== undefined) return limitersOf(other);
+    const ofTier = byTier && (byTier.get(tier) ?? byTier.get(OTHER_TIERS)!);
+    return ofTier === undefined ? own : [...own, ofTier];
+  }
+
+  function limitersOf({ quota: given }: Override): readonly Limiter[] {
+    if (given === UNLIMITED) return [];
+    const text = String(given);
+    let known = overridden.get(text);
+    if (known === undefined) {
+      if (overridden.size >= MAX_OVERRIDDEN) overridden.clear();
+      known = [limiterOf(given, whenChanged)];
+      overridden.set(text, known);
+    }
+    return known;
+  }
+
   const rule: Rule = {
     subject,
     per,
@@ -118,9 +147,7 @@ export function ruleOf(options: RuleOptions): Rule {
       const key = keyOf(call, client);
       if (key === undefined) return [];
       const claims: RuleClaim[] = [];
-      const ofTier = byTier && (byTier.get(tier) ?? byTier.get(OTHER_TIERS)!);
-      for (const one of [limiter, ofTier])
-        if (one !== undefined) claims.push(...rateClaims(rule, one, key, cost(call)));
+      for (const one of limitersFor(client, tier)) claims.push(...rateClaims(rule, one, key, cost(call)));
       if (places !== undefined) claims.push(placeClaim(rule, places, where, key));
       return claims;
     },

@@ -32,7 +32,7 @@ describe("a policy is about", () => {
   });
 
   it.each([
-    [{ tools: "a" }, 'match has no field "tools": it knows method, tool, resource, prompt, not.'],
+    [{ tools: "a" }, 'match has no field "tools": it knows method, tool, resource, prompt, path, not.'],
     [{ not: { tol: "a" } }, 'match.not has no field "tol"'],
     [{ tool: 7 }, "match.tool is a text"],
     ["search", 'match is an object such as { tool: "search" }, but it is "search"'],

@@ -102,13 +102,15 @@ export async function send(
   body: string | Buffer | undefined,
   { method = "POST", path = url.pathname, headers = {} }: { method?: string; path?: string; headers?: object } = {},
 ): Promise<Reply> {
+  const isChunked = "Transfer-Encoding" in headers;
   const json = body === undefined ? {} : { "Content-Type": "application/json" };
+  const length = body === undefined || isChunked ? {} : { "Content-Length": Buffer.byteLength(body) };
   const outgoing = request({
     host: url.hostname,
     port: url.port,
     method,
     path,
-    headers: { ...json, ...headers },
+    headers: { ...json, ...length, ...headers },
     agent: false,
   });
   outgoing.end(body);

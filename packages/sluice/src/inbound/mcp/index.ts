@@ -11,6 +11,7 @@ export type { AuthInfoLike, McpCall } from "../../policy/call.ts";
 export type { ArgumentCost, Cost } from "../../policy/cost.ts";
 export type { KeyPart, PolicyKey } from "../../policy/key.ts";
 export type { Match } from "../../policy/match.ts";
+export { createOverrides, type Override, type Overrides, type OverridesOptions } from "../../policy/overrides.ts";
 export type { Pattern } from "../../policy/pattern.ts";
 export type { Policy } from "../../policy/policy.ts";
 export type { TierOf } from "../../policy/tier.ts";

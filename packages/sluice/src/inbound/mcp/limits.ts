@@ -50,7 +50,7 @@ export function rulesOf(
   { perClient, global, methods = {}, tools = {}, policies = [] }: McpLimits,
   store: Store,
   name: string,
-  { whenChanged, mode }: Pick<McpRateLimitOptions, "whenChanged" | "mode"> = {},
+  { whenChanged, mode, overrides }: Pick<McpRateLimitOptions, "whenChanged" | "mode" | "overrides"> = {},
 ): readonly Rule[] {
   const rules: Rule[] = [];
   const add = (
@@ -76,6 +76,7 @@ export function rulesOf(
             keyOf: shared === "everyone" ? () => EVERYONE : (_call, client) => client,
             store,
             whenChanged,
+            overrides,
             ...(mode !== undefined && { mode }),
           }),
         );
@@ -108,7 +109,7 @@ export function rulesOf(
     ({ method, tool }) => method === "tools/call" && !(tool !== undefined && named.has(tool)),
   );
   const onTrial = mode === "shadow" ? policies.map((policy) => ({ ...policy, mode })) : policies;
-  return [...rules, ...rulesOfPolicies(onTrial, store, name, whenChanged)];
+  return [...rules, ...rulesOfPolicies(onTrial, store, name, { whenChanged, overrides })];
 }
 
 function toOptions(given: QuotaLike | LimitOptions, per: "client" | "everyone" = "client"): LimitOptions {

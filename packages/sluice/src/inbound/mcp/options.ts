@@ -4,6 +4,7 @@ import type { Decision } from "../../limiter/decision.ts";
 import type { Quota } from "../../limiter/quota.ts";
 import type { Store, WhenChanged } from "../../limiter/store.ts";
 import type { McpCall } from "../../policy/call.ts";
+import type { Overrides } from "../../policy/overrides.ts";
 import type { TierOf } from "../../policy/tier.ts";
 import type { Wait } from "../../policy/wait.ts";
 import type { ClientOf } from "./identity.ts";
@@ -65,6 +66,8 @@ export interface McpRateLimitOptions extends McpLimits {
    * @default "fresh"
    */
   readonly whenChanged?: WhenChanged;
+  /** Other rates for some clients, for a while: what `createOverrides` gives, over the same store. @default none */
+  readonly overrides?: Overrides;
   /**
    * How a refused `tools/call` is answered: as a tool's result with `isError`, which the model reads,
    * or as a JSON-RPC error, which only the client's code sees. Other requests always get an error.
