@@ -4,6 +4,7 @@ import type { Logger } from "../../log.ts";
 import { type Reading, readMessage } from "../../message/read-message.ts";
 import { headerMismatchAnswer, rejections, serverFailed, tooLarge } from "../answers.ts";
 import type { Gates } from "../gates.ts";
+import { Client } from "./client.ts";
 import { rememberedCors } from "./cors.ts";
 import { headerMismatch } from "./header-mismatch.ts";
 import { endToEnd } from "./headers.ts";
@@ -58,7 +59,7 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const target = find(request.url ?? "/");
     if (target === undefined) return answer(request, response, 404, NO_SERVER);
-    const client = whileThere(response);
+    const client = new Client(response);
     const isMcp = lenientPath(target.url) === mcpPaths.get(target.mount);
     if (!mayHaveMessages(request, isMcp)) return pass(target, request, response, client);
     if (isEncoded(request)) return answer(request, response, 415, rejections(ENCODED));
@@ -100,33 +101,23 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
     body?: Buffer,
     passing?: Passing,
   ): void {
-    const admission = passing?.admission;
-    const address = request.socket.remoteAddress;
-    let hasAnswer = false;
-    const outgoing = upstream.forward(request, { path: url, body, address }, (incoming) => {
-      hasAnswer = true;
+    client.passes(passing?.admission);
+    const options = { path: url, body, address: request.socket.remoteAddress };
+    const outgoing = upstream.forward(request, options, (incoming) => {
       cors.learn(request, incoming);
       response.writeHead(incoming.statusCode!, incoming.statusMessage, endToEnd(incoming.rawHeaders));
       // A stream of events begins before its first event; what has a length follows at once.
       if (incoming.headers["content-length"] === undefined) response.flushHeaders();
       if (passing !== undefined) listen(incoming, passing);
       incoming.on("error", () => response.destroy());
-      incoming.on("close", () => {
-        if (!incoming.complete) response.destroy();
+      incoming.on("close", function (this: IncomingMessage) {
+        if (!this.complete) response.destroy();
       });
       incoming.pipe(response);
     });
-    outgoing.on("error", (error) => {
-      if (client.hasLeft) return;
-      if (hasAnswer) return void response.destroy();
+    client.asks(outgoing, (error) => {
       log.warn({ err: error, upstream: upstream.url.host }, "the server behind did not answer");
       answer(request, response, 502, serverFailed(passing?.requests ?? []));
-    });
-    // The answer has reached the client, or one of the two has gone. Work of a call whose client has gone may go on.
-    client.whenOver(() => {
-      if (!client.hasLeft) return admission?.finish();
-      outgoing.destroy();
-      admission?.abandon();
     });
   }
 
@@ -164,44 +155,6 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
       drained(server, drainMs).finally(() => {
         for (const { upstream } of mounts) upstream.close();
       }),
-  };
-}
-
-/** The client of a request, while it is there. */
-interface Client {
-  /** Aborts when it leaves before it has its answer. Made when somebody asks for it: most calls do not wait. */
-  readonly signal: AbortSignal;
-  readonly hasLeft: boolean;
-  /** Calls back once, when it has its answer or has left. */
-  whenOver(callback: () => void): void;
-}
-
-function whileThere(response: ServerResponse): Client {
-  let controller: AbortController | undefined;
-  let hasLeft = false;
-  let over: (() => void) | undefined;
-  response.on("close", () => {
-    hasLeft = !response.writableFinished;
-    if (hasLeft) controller?.abort(new Error("The client has gone."));
-    const callback = over;
-    over = undefined;
-    callback?.();
-  });
-  return {
-    get signal() {
-      if (controller === undefined) {
-        controller = new AbortController();
-        if (hasLeft) controller.abort(new Error("The client has gone."));
-      }
-      return controller.signal;
-    },
-    get hasLeft() {
-      return hasLeft;
-    },
-    whenOver(callback) {
-      over = callback;
-      if (response.closed) callback();
-    },
   };
 }
 
