@@ -1,5 +1,6 @@
-import type { ClientRequest, ServerResponse } from "node:http";
+import type { ServerResponse } from "node:http";
 import type { Admission } from "sluice/mcp";
+import type { Forwarded } from "./upstream.ts";
 
 /**
  * The client of a request, while it is there, and what ends with it.
@@ -9,13 +10,14 @@ import type { Admission } from "sluice/mcp";
 export class Client {
   #response: ServerResponse | undefined;
   #controller: AbortController | undefined;
-  #outgoing: ClientRequest | undefined;
+  #forwarded: Forwarded | undefined;
   #admission: Admission | undefined;
   #hasLeft = false;
 
   constructor(response: ServerResponse) {
     this.#response = response;
     response.on("close", () => this.#over());
+    response.on("drain", () => this.#forwarded?.resume());
   }
 
   /** Aborts when it leaves before it has its answer. Made when somebody asks for it: most calls do not wait. */
@@ -27,22 +29,10 @@ export class Client {
     return this.#controller.signal;
   }
 
-  /** Its calls run from now on: their places go back with the answer. */
-  passes(admission: Admission | undefined): void {
+  /** The server behind has its request, whose calls run from now on: their places go back with the answer. */
+  waitsFor(forwarded: Forwarded, admission: Admission | undefined): void {
+    this.#forwarded = forwarded;
     this.#admission = admission;
-    if (this.#response === undefined) this.#end();
-  }
-
-  /** The server behind is asked. @param failed is told when it does not answer, unless the client has gone */
-  asks(outgoing: ClientRequest, failed: (error: Error) => void): void {
-    this.#outgoing = outgoing;
-    outgoing.on("error", (error) => {
-      const response = this.#response;
-      if (response === undefined) return;
-      // In the middle of an answer there is nothing else to say.
-      if (response.headersSent) response.destroy();
-      else failed(error);
-    });
     if (this.#response === undefined) this.#end();
   }
 
@@ -55,11 +45,11 @@ export class Client {
 
   /** Work of a call whose client has gone may go on: its places are held until their lease ends. */
   #end(): void {
-    const [outgoing, admission] = [this.#outgoing, this.#admission];
-    this.#outgoing = undefined;
+    const [forwarded, admission] = [this.#forwarded, this.#admission];
+    this.#forwarded = undefined;
     this.#admission = undefined;
     if (this.#hasLeft) {
-      outgoing?.destroy();
+      forwarded?.abort();
       admission?.abandon();
     } else admission?.finish();
   }

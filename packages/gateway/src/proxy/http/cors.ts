@@ -1,9 +1,9 @@
-import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 
 /** What a browser has to be told beside an answer so that its page may read it. */
 export interface Cors {
   /** The upstream has answered a request from an origin: what it says of origins is remembered. */
-  learn(request: IncomingMessage, response: IncomingMessage): void;
+  learn(request: IncomingMessage, answer: IncomingHttpHeaders): void;
   /** The same fields, for an answer that the upstream never sees. */
   fieldsFor(request: IncomingMessage): readonly string[];
 }
@@ -18,7 +18,7 @@ const COPIED = ["access-control-allow-origin", "access-control-allow-credentials
 export function rememberedCors(): Cors {
   const byOrigin = new Map<string, readonly string[]>();
   return {
-    learn({ headers: { origin } }, { headers }) {
+    learn({ headers: { origin } }, headers) {
       if (origin === undefined) return;
       const allowed = headers["access-control-allow-origin"];
       byOrigin.delete(origin);

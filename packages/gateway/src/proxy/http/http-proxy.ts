@@ -1,5 +1,19 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { answerReader, deliveries, isRequest, type McpGate, type Origin, type Ruling } from "sluice/mcp";
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from "node:http";
+import {
+  type AnswerReader,
+  answerReader,
+  deliveries,
+  isRequest,
+  type McpGate,
+  type Origin,
+  type Ruling,
+} from "sluice/mcp";
 import type { Logger } from "../../log.ts";
 import { type Reading, readMessage } from "../../message/read-message.ts";
 import { headerMismatchAnswer, rejections, serverFailed, tooLarge } from "../answers.ts";
@@ -101,24 +115,32 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
     body?: Buffer,
     passing?: Passing,
   ): void {
-    client.passes(passing?.admission);
     const options = { path: url, body, address: request.socket.remoteAddress };
-    const outgoing = upstream.forward(request, options, (incoming) => {
-      cors.learn(request, incoming);
-      response.writeHead(incoming.statusCode!, incoming.statusMessage, endToEnd(incoming.rawHeaders));
-      // A stream of events begins before its first event; what has a length follows at once.
-      if (incoming.headers["content-length"] === undefined) response.flushHeaders();
-      if (passing !== undefined) listen(incoming, passing);
-      incoming.on("error", () => response.destroy());
-      incoming.on("close", function (this: IncomingMessage) {
-        if (!this.complete) response.destroy();
-      });
-      incoming.pipe(response);
+    let reader: AnswerReader | undefined;
+    const forwarded = upstream.forward(request, options, {
+      head(status, text, fields, headers) {
+        cors.learn(request, headers);
+        response.writeHead(status, text, endToEnd(fields));
+        // A stream of events begins before its first event; what has a length follows at once.
+        if (headers["content-length"] === undefined) response.write(NO_BYTES);
+        if (passing !== undefined) reader = readerFor(passing, headers);
+      },
+      data(chunk) {
+        reader?.push(chunk);
+        return response.write(chunk);
+      },
+      end() {
+        reader?.end();
+        response.end();
+      },
+      failed(error) {
+        // In the middle of an answer there is nothing else to say.
+        if (response.headersSent) return void response.destroy();
+        log.warn({ err: error, upstream: upstream.url.host }, "the server behind did not answer");
+        answer(request, response, 502, serverFailed(passing?.requests ?? []));
+      },
     });
-    client.asks(outgoing, (error) => {
-      log.warn({ err: error, upstream: upstream.url.host }, "the server behind did not answer");
-      answer(request, response, 502, serverFailed(passing?.requests ?? []));
-    });
+    client.waitsFor(forwarded, passing?.admission);
   }
 
   function unread(request: IncomingMessage, response: ServerResponse, why: Unread): void {
@@ -165,15 +187,17 @@ interface Passing extends Extract<Ruling, { kind: "pass" }> {
 }
 
 /** The gate hears the answers that it wants, as they pass. */
-function listen(incoming: IncomingMessage, { gate, origin, requests }: Passing): void {
+function readerFor({ gate, origin, requests }: Passing, headers: IncomingHttpHeaders): AnswerReader | undefined {
   const { watches } = gate;
-  if (watches === "nothing" || requests.length === 0 || incoming.headers["content-encoding"] !== undefined) return;
-  const reader = answerReader(watches, (id, answer) => {
+  if (watches === "nothing" || requests.length === 0 || headers["content-encoding"] !== undefined) return undefined;
+  return answerReader(watches, (id, answer) => {
     const request = requests.find((one) => one.id === id);
     if (request !== undefined) gate.sawAnswer(request, origin, answer);
   });
-  incoming.on("data", (chunk: Buffer) => reader.push(chunk)).on("end", () => reader.end());
 }
+
+/** Sends the head as it is: `flushHeaders` would write what is not ASCII in UTF-8. */
+const NO_BYTES = Buffer.alloc(0);
 
 const NO_SERVER = JSON.stringify({
   jsonrpc: "2.0",

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { type IncomingMessage, request } from "node:http";
+import { type IncomingMessage, request, type ServerResponse } from "node:http";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
@@ -129,6 +129,82 @@ describe("what passes", () => {
     const [second] = await once(response, "data");
     expect(String(second)).toBe("data: 2\n\n");
     await ended;
+  });
+});
+
+describe("what is large", () => {
+  it("passes whole to a client that takes its time, and no more of it than that is held", async () => {
+    const size = 40 * 1024 * 1024;
+    let written = 0;
+    upstream.answer = (_request, response) => {
+      const chunk = Buffer.alloc(64 * 1024, "x");
+      const more = () => {
+        while (written < size) {
+          written += chunk.length;
+          if (!response.write(chunk)) return response.once("drain", more);
+        }
+        return response.end();
+      };
+      more();
+    };
+    const outgoing = request(gateway.url).end();
+    const [response] = (await once(outgoing, "response")) as [IncomingMessage];
+    response.pause();
+    // Nothing is read: sockets and the gateway fill up, and then nothing more is written.
+    let before = -1;
+    while (before !== written) {
+      before = written;
+      for (let i = 0; i < 200; i++) await new Promise(setImmediate);
+    }
+    expect(written).toBeLessThan(size / 2);
+    let received = 0;
+    for await (const chunk of response) received += (chunk as Buffer).length;
+    expect(received).toBe(size);
+  });
+
+  it("passes to the server as it comes, where it is no message", async () => {
+    const upload = Buffer.alloc(3_000_000, "y");
+    const headers = { "Content-Type": "multipart/form-data; boundary=x" };
+    for (const how of [{}, { "Transfer-Encoding": "chunked" }]) {
+      await send(gateway.url, upload, { method: "PUT", path: "/upload", headers: { ...headers, ...how } });
+      expect(upstream.received.at(-1)!.body.equals(upload)).toBe(true);
+    }
+  });
+});
+
+describe("every kind of answer", () => {
+  it.each([
+    ["204", (response: ServerResponse) => response.writeHead(204).end(), { status: 204, text: "" }],
+    ["304", (response: ServerResponse) => response.writeHead(304, { ETag: '"x"' }).end(), { status: 304, text: "" }],
+    [
+      "500",
+      (response: ServerResponse) => response.writeHead(500, "Oh Dear").end("oops"),
+      { status: 500, text: "oops" },
+    ],
+    [
+      "103 before 200",
+      (response: ServerResponse) => {
+        response.writeEarlyHints({ link: "</x>; rel=preload" });
+        response.end("late");
+      },
+      { status: 200, text: "late" },
+    ],
+  ])("passes: %s", async (_, answered, expected) => {
+    upstream.answer = (_request, response) => answered(response);
+    expect(await send(gateway.url, undefined, { method: "GET" })).toMatchObject(expected);
+  });
+
+  it("keeps fields that stand several times, and their spelling", async () => {
+    upstream.answer = (_request, response) =>
+      void response.writeHead(200, ["Set-Cookie", "a=1", "Set-Cookie", "b=2", "X-Odd-CASE", "ü"]).end("{}");
+    const fieldsOf = async (url: URL) => {
+      const [response] = (await once(request(url).end(), "response")) as [IncomingMessage];
+      response.resume();
+      return response.rawHeaders.slice(0, 6);
+    };
+    const fields = await fieldsOf(gateway.url);
+    expect(fields).toEqual(await fieldsOf(upstream.url));
+    expect(fields.slice(0, 5)).toEqual(["Set-Cookie", "a=1", "Set-Cookie", "b=2", "X-Odd-CASE"]);
   });
 });
 
