@@ -166,6 +166,11 @@ const policy = z
     mode: mode.optional(),
     wait: wait.optional(),
     onStoreFailure: onStoreFailure.optional(),
+    advice: z
+      .string()
+      .min(1)
+      .optional()
+      .meta({ description: "Ends the text of a refusal by this policy: whom to ask for more, what to do instead." }),
     subject: z
       .string()
       .min(1)

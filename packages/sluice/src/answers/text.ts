@@ -11,6 +11,8 @@ export interface Refusal {
   readonly per: "client" | "everyone";
   readonly quota: Quota;
   readonly decision: Decision;
+  /** What whoever set the limit has to say about it. */
+  readonly advice?: string;
   /** Set when it is no limit that refuses, but the call that repeats itself. */
   readonly loop?: LoopFacts;
 }
@@ -19,12 +21,13 @@ export interface Refusal {
  * A refusal in words that a model can act on: which limit, that nothing was done, how many seconds
  * to wait, and whether to try again at all.
  */
-export function refusalText({ subject, per, quota, decision, loop }: Refusal): string {
+export function refusalText({ subject, per, quota, decision, advice: own, loop }: Refusal): string {
   if (loop !== undefined) return loopText(loop);
   if (decision.degraded) return outageText(decision);
   const whose = per === "client" ? "for each client" : "for all clients together";
   const limit = `Rate limit reached: ${subject} may be used ${quota.text}, counted ${whose}.`;
-  return `${limit} This call was not run. ${advice(quota, decision)}`;
+  const text = `${limit} This call was not run. ${advice(quota, decision)}`;
+  return own === undefined ? text : `${text} ${own}`;
 }
 
 /** An outage is nobody's overuse: there is nothing that the caller did too often. */

@@ -36,12 +36,27 @@ export interface Policy {
   readonly wait?: Wait;
   /** What is limited, in words for the one who is refused. @default the tool, or the name of the policy */
   readonly subject?: string;
+  /** Ends the text of a refusal by this policy: whom to ask for more, what to do instead. */
+  readonly advice?: string;
 }
 
 /** What holds for all policies of a server. */
 type Shared = Pick<RuleOptions, "whenChanged" | "overrides">;
 
-const FIELDS = ["name", "match", "key", "quota", "tiers", "concurrency", "leaseMs", "cost", "mode", "wait", "subject"];
+const FIELDS = [
+  "name",
+  "match",
+  "key",
+  "quota",
+  "tiers",
+  "concurrency",
+  "leaseMs",
+  "cost",
+  "mode",
+  "wait",
+  "subject",
+  "advice",
+];
 const NAME = /^[a-z][a-z0-9_.-]*$/;
 
 /** @throws RangeError, TypeError for policies that cannot be, naming which. */
@@ -92,8 +107,14 @@ function ruleOfPolicy(policy: Policy, store: Store, prefix: string, shared: Shar
     keyOf: keyOf(key),
     store,
     ...shared,
+    ...(policy.advice !== undefined && { advice: adviceOf(policy.advice) }),
     ...(policy.wait !== undefined && { maxWaitMs: maxWaitOf(policy.wait) }),
   });
+}
+
+function adviceOf(advice: unknown): string {
+  if (typeof advice === "string" && advice !== "") return advice;
+  throw new TypeError(`its advice is a text that is not empty, but it is ${shown(advice)}.`);
 }
 
 /** The tools of a policy that names them in full. */

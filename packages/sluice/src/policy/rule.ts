@@ -27,6 +27,8 @@ export interface Rule {
   readonly mode: "enforce" | "shadow";
   /** How long a call may stand in line. @default what the gate says */
   readonly maxWaitMs?: number;
+  /** Ends the text of its refusals. */
+  readonly advice?: string;
   matches(call: McpCall): boolean;
   /** It applies to calls of these tools, and to nothing else. @default it may apply to any call */
   readonly tools?: readonly string[] | undefined;
@@ -65,6 +67,7 @@ export interface RuleOptions extends Pick<Rule, "subject" | "per" | "matches" | 
   readonly store: Store;
   readonly mode?: Rule["mode"];
   readonly maxWaitMs?: number;
+  readonly advice?: string;
   /** What becomes of usage when quotas get other numbers. @default "fresh" */
   readonly whenChanged?: WhenChanged | undefined;
   /** Other rates for some clients. */
@@ -141,6 +144,7 @@ export function ruleOf(options: RuleOptions): Rule {
     mode,
     ...(maxWaitMs !== undefined && { maxWaitMs }),
     tools: options.tools,
+    ...(options.advice !== undefined && { advice: options.advice }),
     matches,
     holdsPlaces: places !== undefined,
     claims(call, { client, tier = OTHER_TIERS }) {

@@ -21,7 +21,7 @@ interface ForwardOptions {
 }
 
 /** Hears the answer of a server. */
-export interface AnswerHandler {
+interface AnswerHandler {
   /** The head: status, header fields as they came (names and values in turn), and the same to look up. */
   head(status: number, text: string, fields: string[], headers: IncomingHttpHeaders): void;
   /** False: more than the client takes. `resume` of what was forwarded goes on. */

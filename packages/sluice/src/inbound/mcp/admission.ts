@@ -4,6 +4,7 @@ import { systemClock } from "../../limiter/clock.ts";
 import { keepRenewing } from "../../limiter/concurrency-limiter.ts";
 import { bindingOf, type Decision, decisionOf } from "../../limiter/decision.ts";
 import { RateLimitError } from "../../limiter/errors.ts";
+import type { Quota } from "../../limiter/quota.ts";
 import { chain, guarded } from "../../limiter/reply.ts";
 import { type Reservation, reserve } from "../../limiter/reservation.ts";
 import type { Awaitable, Store } from "../../limiter/store.ts";
@@ -194,15 +195,23 @@ function outcomeOf(claims: readonly RuleClaim[], decisions: readonly Decision[])
 function refusalOf(claims: readonly RuleClaim[], decisions: readonly Decision[]): Refusal {
   const decision = bindingOf(decisions);
   const { rule, quota } = claims[decisions.indexOf(decision)]!;
-  return { subject: rule.subject, per: rule.per, quota, decision };
+  return refusalBy(rule, quota, decision);
 }
+
+const refusalBy = ({ subject, per, advice }: Rule, quota: Quota, decision: Decision): Refusal => ({
+  subject,
+  per,
+  quota,
+  decision,
+  ...(advice !== undefined && { advice }),
+});
 
 /** The line refused: its decision names the quota. */
 function refusedWith(claims: readonly RuleClaim[], decision: Decision, waitedMs: number): Admission {
   const { rule, quota } = claims.find((claim) => claim.quota.name === decision.quota)!;
   return {
     ...free,
-    refusal: { subject: rule.subject, per: rule.per, quota, decision },
+    refusal: refusalBy(rule, quota, decision),
     outcome: { decision, decisions: [{ quota, decision }], waitedMs },
   };
 }

@@ -48,6 +48,21 @@ describe("policies", () => {
     ]);
   });
 
+  it("refuse with the advice of whoever made them", () => {
+    const { sent, call } = setup({
+      policies: [
+        { name: "a", match: { tool: "a" }, quota: "1/h", advice: "Ask ops@example.com for more." },
+        { name: "b", match: { tool: "b" }, concurrency: 1, advice: "Use the nightly export instead." },
+      ],
+    });
+    for (const [id, tool] of ["a", "a", "b", "b"].entries()) call(id, tool);
+    expect(sent.map(({ result }) => result.content[0].text)).toEqual([
+      expect.stringMatching(/possible again\. Ask ops@example\.com for more\.$/),
+      expect.stringMatching(/this call once\. Use the nightly export instead\.$/),
+    ]);
+    expect(() => setup({ policies: [{ name: "a", quota: "1/h", advice: "" }] })).toThrow("its advice is a text");
+  });
+
   it("charge the key that they name", () => {
     const { delivered, call } = setup({
       policies: [{ name: "projects", key: ["client", "argument:project"], quota: "1/h" }],
