@@ -141,6 +141,27 @@ const onStoreFailure = z
     examples: ["closed", "open", "share/4"],
   });
 
+const timeOfDay = z.string().regex(/^([01]\d|2[0-4]):[0-5]\d$/, {
+  error: ({ input }) => `${JSON.stringify(input)} is no time of day: it is such as "22:00".`,
+});
+
+const schedule = z
+  .array(
+    z.strictObject({
+      days: z
+        .array(z.enum(["mon", "tue", "wed", "thu", "fri", "sat", "sun"]))
+        .min(1)
+        .optional()
+        .meta({ description: "Days on which the time begins. Default: every day." }),
+      from: timeOfDay.optional().meta({ description: 'Default: "00:00".' }),
+      to: timeOfDay.optional().meta({ description: 'Of the next day if it is not later than from. Default: "24:00".' }),
+      timeZone: z.string().min(1).meta({ description: "In which days and times are meant: Europe/Berlin." }),
+      quota: rates,
+    }),
+  )
+  .min(1)
+  .meta({ description: "Other rates at certain times, instead of quota. The first one that it is counts." });
+
 const policy = z
   .strictObject({
     name: z
@@ -160,6 +181,7 @@ const policy = z
       })
       .optional()
       .meta({ description: 'Rates for each tier, and for "*": everybody else.' }),
+    schedule: schedule.optional(),
     concurrency: concurrency.optional(),
     lease: lease.optional(),
     cost: cost.optional(),

@@ -5,6 +5,7 @@ import type { Cost } from "./cost.ts";
 import { isPerClient, keyOf, type PolicyKey } from "./key.ts";
 import { type Match, matching } from "./match.ts";
 import { type Rule, type RuleOptions, ruleOf } from "./rule.ts";
+import type { ScheduledQuota } from "./schedule.ts";
 import { maxWaitOf, type Wait } from "./wait.ts";
 
 /** Which calls, whose key, how much, at what cost. All policies that match one call are decided together. */
@@ -19,6 +20,8 @@ export interface Policy {
   readonly quota?: QuotaLike | readonly QuotaLike[];
   /** Quotas for each tier, and for `"*"`: all other callers. What was used stays used when a caller changes tiers. */
   readonly tiers?: Readonly<Record<string, QuotaLike | readonly QuotaLike[]>>;
+  /** Other quotas at certain times, instead of `quota`: at night, at weekends. The first one that it is counts. */
+  readonly schedule?: readonly ScheduledQuota[];
   /** At most so many at once. */
   readonly concurrency?: number;
   /** A place that is not given back is free after this long; it is renewed while the call runs. @default 60_000 */
@@ -49,6 +52,7 @@ const FIELDS = [
   "key",
   "quota",
   "tiers",
+  "schedule",
   "concurrency",
   "leaseMs",
   "cost",

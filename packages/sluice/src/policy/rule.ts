@@ -1,4 +1,5 @@
 import { shown } from "../algorithms/numbers.ts";
+import { systemClock } from "../limiter/clock.ts";
 import type { ConcurrencyLimiter } from "../limiter/concurrency-limiter.ts";
 import type { Limiter } from "../limiter/limiter.ts";
 import type { Quota } from "../limiter/quota.ts";
@@ -10,6 +11,7 @@ import type { McpCall } from "./call.ts";
 import { type Cost, costOf } from "./cost.ts";
 import type { KeyOf } from "./key.ts";
 import { type Override, type Overrides, UNLIMITED } from "./overrides.ts";
+import { type ScheduledQuota, timetable } from "./schedule.ts";
 
 /** Who calls: whose limits are charged, and which of several sets of quotas is his. */
 export interface Caller {
@@ -53,6 +55,8 @@ interface RuleLimits {
   readonly quota?: Quotas | undefined;
   /** Other quotas for each tier; `"*"` for all others. Usage is carried over when a caller changes tiers. */
   readonly tiers?: Readonly<Record<string, Quotas>> | undefined;
+  /** Other quotas than `quota` at certain times; the first one that it is. */
+  readonly schedule?: readonly ScheduledQuota[] | undefined;
   readonly concurrency?: number | undefined;
   readonly leaseMs?: number | undefined;
   readonly cost?: Cost | undefined;
@@ -115,6 +119,7 @@ export function ruleOf(options: RuleOptions): Rule {
   if (limiter === undefined && byTier === undefined && places === undefined) {
     throw new TypeError("it limits nothing: give it a quota, tiers or concurrency.");
   }
+  const scheduled = scheduledLimiters();
   const hasRates = limiter !== undefined || byTier !== undefined;
   const overridden = new Map<string, readonly Limiter[]>();
 
@@ -122,8 +127,25 @@ export function ruleOf(options: RuleOptions): Rule {
   function limitersFor(client: string, tier: string): readonly Limiter[] {
     const other = hasRates ? options.overrides?.find(where, client) : undefined;
     if (other !== undefined) return limitersOf(other);
+    const now = scheduled?.((store.clock ?? systemClock).wall() / 1000);
+    if (now !== undefined) return now;
     const ofTier = byTier && (byTier.get(tier) ?? byTier.get(OTHER_TIERS)!);
     return ofTier === undefined ? own : [...own, ofTier];
+  }
+
+  /** What limits at certain times. @throws TypeError where there is nothing that it could replace */
+  function scheduledLimiters(): ((nowMs: number) => readonly Limiter[] | undefined) | undefined {
+    const { schedule } = options;
+    if (schedule === undefined) return undefined;
+    if (quota === undefined || tiers !== undefined) {
+      throw new TypeError("a schedule needs a quota for all other times, and no tiers.");
+    }
+    const timeOf = timetable(schedule);
+    const limiters = schedule.map((one) => [limiterOf(one.quota, whenChanged)]);
+    return (nowMs) => {
+      const time = timeOf(nowMs);
+      return time === undefined ? undefined : limiters[time];
+    };
   }
 
   function limitersOf({ quota: given }: Override): readonly Limiter[] {

@@ -14,6 +14,7 @@ export type { Match } from "../../policy/match.ts";
 export { createOverrides, type Override, type Overrides, type OverridesOptions } from "../../policy/overrides.ts";
 export type { Pattern } from "../../policy/pattern.ts";
 export type { Policy } from "../../policy/policy.ts";
+export type { Day, ScheduledQuota } from "../../policy/schedule.ts";
 export type { TierOf } from "../../policy/tier.ts";
 export type { Wait } from "../../policy/wait.ts";
 export type { Admission } from "./admission.ts";
