@@ -133,22 +133,27 @@ export class LeasedAccount {
     return units - missing;
   }
 
-  /** Units that came with an answer of the store: some are used by the call that asked, some are left. */
-  receive(granted: number, used: number, asked: Moment, now: Moment, answer: Verdict): void {
+  /**
+   * Units that came with an answer of the store: some are used by the call that asked, some are left. Returns how many came too
+   * late, and are handed back.
+   */
+  receive(granted: number, used: number, asked: Moment, now: Moment, answer: Verdict): number {
     const { space } = this;
     space.books.granted += granted;
     space.books.used += used;
     if (granted === used) {
       this.lastReceipt = answer.receipt;
-      return;
+      return 0;
     }
     const lot = new Lot(answer.receipt, granted - used, used, asked, space.lifeOf(answer.resetAfter));
     if (!lot.isAlive(now)) {
+      const { left } = lot;
       this.#leave(lot);
-      return;
+      return left;
     }
     this.#lots.push(lot);
     space.watch(this);
+    return 0;
   }
 
   /** What the store said last about the rest. */

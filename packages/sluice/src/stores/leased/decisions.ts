@@ -206,12 +206,15 @@ export function decisions({ spaces, calls, losses, books, clock, factLife, time 
     account.learn(answer, now);
     const isUnchanged = mirror.changes === changes;
     const isSuspect = isUnchanged && mirror.isContradicted(Math.min(known, mirror.units(time())), granted, answer);
-    if (isMet) {
-      account.receive(granted, short, asked, now, answer);
-      account.refusals.clear();
+    // First it is known that they were taken: those that come too late to be used are handed back at once.
+    if (isMet && !isSuspect) mirror.add(granted, sent, answer);
+    const returned = isMet ? account.receive(granted, short, asked, now, answer) : 0;
+    if (isMet) account.refusals.clear();
+    if (isSuspect) {
+      void losses.suspect(account, now);
+      // What the mirror knew is told anew. This grant the store knows of.
+      if (isMet) mirror.add(granted - returned, sent, answer);
     }
-    if (isSuspect) void losses.suspect(account, now);
-    if (isMet) mirror.add(granted, sent, answer);
     const receipt = portions[0]?.lot.receipt ?? answer.receipt;
     if (answer.allowed) return { ...takenOf(part, undefined, now), receipt: isMet ? receipt : 0 };
     const retryAfter = account.refusals.add(short, now.elapsed, answer.retryAfter, space.life * PACE);

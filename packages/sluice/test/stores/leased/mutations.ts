@@ -32,11 +32,12 @@ export const mutations: readonly Mutation[] = [
     "answer.granted ?? short",
     "Math.max(answer.granted!, 40)",
   ),
+  leased("a refusal is charged", "decisions", "const returned = isMet ?", "const returned = account ?"),
   leased(
-    "a refusal is charged",
+    "units are handed back before it is known that they were taken",
     "decisions",
-    "if (isMet) {\n      account.receive(",
-    "if (account) {\n      account.receive(",
+    "if (isMet && !isSuspect) mirror.add(granted, sent, answer);\n    const returned = isMet ? account.receive(granted, short, asked, now, answer) : 0;",
+    "const returned = isMet ? account.receive(granted, short, asked, now, answer) : 0;\n    if (isMet && !isSuspect) mirror.add(granted, sent, answer);",
   ),
   leased("units in hand are used for a refused call", "decisions", "if (!isMet) part.account.undo(portions);", ""),
   leased(

@@ -40,6 +40,24 @@ export const grantRules: Record<string, (library: Library) => Promise<void>> = {
     }
   },
 
+  async "hands back what came too late, and does not take it for lost"(library) {
+    const top = benchTop(library);
+    for (let i = 0; i < 2; i++) await top.limiter.consume("k");
+    top.hold();
+    const late = top.limiter.consume("k");
+    top.clock.advanceSync(80);
+    await top.letGo();
+    same((await late).allowed, true, "allowed");
+    for (let i = 0; i < 3; i++) {
+      await top.limiter.consume("k");
+      top.clock.advanceSync(1);
+    }
+    // More than were taken before: whoever forgets the older ones for them finds too few.
+    insist(handedBack(top) > 2, () => `only ${handedBack(top)} units came too late`);
+    same(top.store.stats().stateLosses, 0, "losses of state");
+    conserved(top.store.stats());
+  },
+
   async "uses nothing after the machine slept for longer than a lease"(library) {
     const top = benchTop(library);
     await warm(top);

@@ -97,7 +97,7 @@ describe("many processes and one file", () => {
     const said = (await Promise.all(workers.map(({ done }) => done))).join("");
     // Each was decided between its two times: those that begin and end within a period are surely in one window.
     const calls = [...said.matchAll(/^(\d+) (\d+)$/gm)].map(([, begun, answered]) => [Number(begun), Number(answered)]);
-    expect(calls.length).toBeGreaterThan(200);
+    expect(calls.length).toBeGreaterThan(50);
     for (const [start] of calls) {
       const within = calls.filter(([begun, answered]) => begun! >= start! && answered! < start! + periodMs);
       expect(within.length).toBeLessThanOrEqual(40);
