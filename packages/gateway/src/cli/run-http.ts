@@ -39,6 +39,7 @@ export async function runHttp({ upstream, drain, ...options }: HttpOptions): Pro
   const proxy = httpProxy({
     mounts: servers.map(({ url, ...mount }) => ({ ...mount, upstream: httpUpstream(url) })),
     gates: policies,
+    hosts: config.hosts,
     log,
     identify: identityOf(config.identity ?? {}, log),
     httpStatus: config.answer?.httpStatus ?? 200,

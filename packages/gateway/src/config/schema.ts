@@ -366,6 +366,14 @@ export const configSchema = z
       .meta({ description: "Where `sluice serve` listens for clients. Default: 127.0.0.1:8080." }),
     admin: hostPort.optional().meta({ description: "Where `sluice serve` listens for operators. Default: nowhere." }),
     upstreams: upstreams.optional(),
+    hosts: z
+      .array(z.string().regex(/^[\w.:[\]-]+$/, { error: "a host is a name without a port, such as mcp.example.com." }))
+      .min(1)
+      .optional()
+      .meta({
+        description:
+          "Names under which clients reach the gateway (Host). Default: any; on loopback in front of a server elsewhere, localhost.",
+      }),
     onStoreFailure: onStoreFailure.optional(),
     mode: mode.optional(),
     wait: wait.optional(),

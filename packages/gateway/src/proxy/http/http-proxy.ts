@@ -22,6 +22,7 @@ import { Client } from "./client.ts";
 import { rememberedCors } from "./cors.ts";
 import { headerMismatch } from "./header-mismatch.ts";
 import { endToEnd } from "./headers.ts";
+import { hostCheck } from "./hosts.ts";
 import { type Mount, mountFinder, type Target } from "./mounts.ts";
 import { lenientPath } from "./path.ts";
 import { readBody, type Unread } from "./read-body.ts";
@@ -33,6 +34,8 @@ export interface HttpProxyOptions {
   readonly log: Logger;
   /** Who sends a request: its verified principal, its address. @throws never for what a client can send */
   identify(request: IncomingMessage): Promise<Pick<Origin, "authInfo" | "address">>;
+  /** Names under which clients reach the gateway. @default any; on loopback, in front of a server elsewhere, `localhost` */
+  readonly hosts?: readonly string[] | undefined;
   /** Status of refusals. */
   readonly httpStatus: 200 | 429;
   /** A larger body is answered with 413. In bytes. */
@@ -60,6 +63,7 @@ const FORMS = /^\s*(application\/x-www-form-urlencoded|multipart\/form-data)\b/i
 export function httpProxy(options: HttpProxyOptions): HttpProxy {
   const { mounts, gates, log, identify, httpStatus, maxMessageBytes } = options;
   const find = mountFinder(mounts);
+  const isMeant = hostCheck(options.hosts);
   const mcpPaths = new Map(mounts.map((mount) => [mount, lenientPath(mount.upstream.url.pathname)]));
   const cors = rememberedCors();
   /** Only made when a policy looks at headers. */
@@ -73,6 +77,7 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const target = find(request.url ?? "/");
     if (target === undefined) return answer(request, response, 404, NO_SERVER);
+    if (!isMeant(request, target.mount.upstream)) return answer(request, response, 421, NOT_MEANT);
     const client = new Client(response);
     const isMcp = lenientPath(target.url) === mcpPaths.get(target.mount);
     if (!mayHaveMessages(request, isMcp)) return pass(target, request, response, client);
@@ -199,11 +204,13 @@ function readerFor({ gate, origin, requests }: Passing, headers: IncomingHttpHea
 /** Sends the head as it is: `flushHeaders` would write what is not ASCII in UTF-8. */
 const NO_BYTES = Buffer.alloc(0);
 
-const NO_SERVER = JSON.stringify({
-  jsonrpc: "2.0",
-  id: null,
-  error: { code: -32_600, message: "There is no server of this gateway at this path." },
-});
+const said = (message: string): string =>
+  JSON.stringify({ jsonrpc: "2.0", id: null, error: { code: -32_600, message } });
+
+const NO_SERVER = said("There is no server of this gateway at this path.");
+const NOT_MEANT = said(
+  "This gateway is not known by the name in the Host header. Its operator can list the names that it has: hosts, in the policy file.",
+);
 
 /** What has no body has no message, and what is a form is none. */
 function mayHaveMessages({ method, headers }: IncomingMessage, isMcp: boolean): boolean {

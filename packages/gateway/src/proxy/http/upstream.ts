@@ -1,11 +1,14 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { type Dispatcher, Pool } from "undici";
 import { endToEnd, withElement, withField } from "./headers.ts";
+import { isLoopbackName } from "./hosts.ts";
 
 /** A server over HTTP that the gateway stands in front of. */
 export interface HttpUpstream {
   /** Where its MCP endpoint is. */
   readonly url: URL;
+  /** Whether it is on this machine, and so gets the `Host` that the client sent. */
+  readonly isLoopback: boolean;
   /** Asks it the same as the client. */
   forward(request: IncomingMessage, options: ForwardOptions, answer: AnswerHandler): Forwarded;
   close(): void;
@@ -38,7 +41,6 @@ export interface Forwarded {
   abort(): void;
 }
 
-const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 /** As much as Node allows twice over. */
 const LARGEST_HEAD = 32_768;
 
@@ -59,7 +61,7 @@ export function httpUpstream(url: URL, { connectTimeoutMs = 10_000 } = {}): Http
     maxHeaderSize: LARGEST_HEAD,
     connect: { timeout: connectTimeoutMs },
   });
-  const isLoopback = LOOPBACK.test(url.hostname);
+  const isLoopback = isLoopbackName(url.hostname);
 
   function headersFor(request: IncomingMessage, { body, address }: ForwardOptions): string[] {
     let fields = endToEnd(request.rawHeaders);
@@ -74,6 +76,7 @@ export function httpUpstream(url: URL, { connectTimeoutMs = 10_000 } = {}): Http
 
   return {
     url,
+    isLoopback,
     forward(request, options, answer) {
       const { path, body } = options;
       const forwarded = new Dispatched(answer);

@@ -12,6 +12,7 @@ export interface GatewayOptions {
   readonly identity?: IdentityOptions;
   readonly httpStatus?: 200 | 429;
   readonly maxMessageBytes?: number;
+  readonly hosts?: readonly string[];
 }
 
 /** A gateway on loopback, in front of a server. */
@@ -25,7 +26,7 @@ export interface TestGateway {
 export async function startGateway(
   upstream: URL,
   limits: McpRateLimitOptions,
-  { identity = {}, httpStatus = 200, maxMessageBytes = 1_000_000 }: GatewayOptions = {},
+  { identity = {}, httpStatus = 200, maxMessageBytes = 1_000_000, hosts }: GatewayOptions = {},
 ): Promise<TestGateway> {
   const log = pino({ level: "silent" });
   const proxy = httpProxy({
@@ -35,6 +36,7 @@ export async function startGateway(
     identify: identifier(identity, log),
     httpStatus,
     maxMessageBytes,
+    hosts,
   });
   await once(proxy.server.listen(0, "127.0.0.1"), "listening");
   const { port } = proxy.server.address() as AddressInfo;

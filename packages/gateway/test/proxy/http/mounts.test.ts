@@ -3,6 +3,7 @@ import { type Mount, mountFinder } from "../../../src/proxy/http/mounts.ts";
 
 const upstream = (url: string): Mount["upstream"] => ({
   url: new URL(url),
+  isLoopback: false,
   forward: () => undefined as never,
   close() {},
 });
