@@ -10,7 +10,7 @@ import { createMcpGate } from "sluice/mcp";
 import { z } from "zod";
 import { identifier } from "../../packages/gateway/src/identity/identify.ts";
 import { httpProxy } from "../../packages/gateway/src/proxy/http/http-proxy.ts";
-import { httpUpstream } from "../../packages/gateway/src/proxy/http/upstream.ts";
+import { httpUpstream } from "../../packages/gateway/src/proxy/http/http-upstream.ts";
 import { answerQuestions } from "../worker.ts";
 
 export type What = "stub" | "sdk" | "byte proxy" | "sluice" | "mcp-proxy";

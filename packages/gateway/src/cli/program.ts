@@ -21,11 +21,12 @@ Examples:
   $ sluice -- node server.js                   the limits of sluice.yaml in front of it
   $ sluice --tool search=10/min -- npx -y @modelcontextprotocol/server-everything
   $ sluice --upstream http://localhost:3000/mcp --listen 8080
+  $ sluice --listen 8080 -- node server.js     a server over stdio, served over HTTP
   $ sluice serve                               in front of the upstreams of sluice.yaml
   $ sluice check                               is sluice.yaml good?
   $ sluice explain --call '{"name":"search"}'  which limits does this call fall under?
 
-In front of a server over stdio the exit code is the server's own. Otherwise 0: all went well, 1: something failed,
+In front of a server over stdio, without --listen, the exit code is the server's own. Otherwise 0: all went well, 1: something failed,
 2: the command line or the policy file is wrong.`;
 
 /**
@@ -60,7 +61,10 @@ export async function run(argv: readonly string[], version: string): Promise<num
       if (first !== undefined) throw new CliError('Give the server by --upstream or after "--", not by both.');
       return done(runHttp(options));
     }
-    if (first !== undefined) return done(runStdio([first, ...rest], options));
+    if (first !== undefined) {
+      const command = [first, ...rest] as const;
+      return done(options.listen === undefined ? runStdio(command, options) : runHttp({ ...options, command }));
+    }
     program.outputHelp({ error: true });
     throw new CliError('Nothing to do: put the command of your server after "--", or its URL after --upstream.');
   });
@@ -141,7 +145,10 @@ function withRunOptions(command: AnyCommand): AnyCommand {
 function withHttpOptions(command: AnyCommand): AnyCommand {
   return command
     .addOption(
-      new Option("--listen <host:port>", "where to listen for clients (default: 127.0.0.1:8080)")
+      new Option(
+        "--listen <host:port>",
+        "where to listen for clients over HTTP (default: 127.0.0.1:8080); a command after -- is served there",
+      )
         .argParser(hostPort)
         .env("SLUICE_LISTEN"),
     )

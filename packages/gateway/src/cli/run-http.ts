@@ -1,7 +1,13 @@
-import { connect } from "node:net";
+import type { Config } from "../config/schema.ts";
+import type { UpstreamConfig } from "../config/upstreams-schema.ts";
 import { identifier } from "../identity/identify.ts";
+import { protectedResource } from "../identity/resource.ts";
+import type { Logger } from "../log.ts";
 import { httpProxy } from "../proxy/http/http-proxy.ts";
-import { httpUpstream } from "../proxy/http/upstream.ts";
+import { httpUpstream } from "../proxy/http/http-upstream.ts";
+import type { Mount } from "../proxy/http/mounts.ts";
+import type { Upstream } from "../proxy/http/upstream.ts";
+import { processUpstream } from "../proxy/process/process-upstream.ts";
 import { type AdminOptions, listening, startAdmin } from "./admin.ts";
 import { CliError, ExitCode } from "./exit-code.ts";
 import { openGateway } from "./gateway.ts";
@@ -9,39 +15,49 @@ import { type HostPort, hostPort } from "./options.ts";
 import type { CommonOptions } from "./settings.ts";
 
 export interface HttpOptions extends CommonOptions, AdminOptions {
-  /** Without it those of the policy file. */
+  /** The server behind, over HTTP or to be started; without either those of the policy file. */
   readonly upstream?: string;
+  readonly command?: readonly [string, ...string[]];
   readonly listen?: HostPort;
   /** In milliseconds. */
   readonly drain: number;
 }
 
 const LARGEST_MESSAGE = 16 * 1024 * 1024;
-const PATIENCE_MS = 1_000;
 
 const HERE: HostPort = { host: "127.0.0.1", port: 8080 };
 
-/** `sluice --upstream URL` and `sluice serve`: the limits of a policy file in front of servers over HTTP, until SIGTERM or SIGINT. */
-export async function runHttp({ upstream, drain, ...options }: HttpOptions): Promise<number> {
-  const given = upstream === undefined ? undefined : [{ url: urlOf(upstream) }];
+/**
+ * `sluice --upstream URL`, `sluice --listen ADDRESS -- COMMAND` and `sluice serve`: the limits of a policy file in front of servers, over
+ * HTTP, until SIGTERM or SIGINT.
+ */
+export async function runHttp({ upstream, command, drain, ...options }: HttpOptions): Promise<number> {
+  const given: UpstreamConfig | undefined =
+    command !== undefined
+      ? { command: [...command] }
+      : upstream !== undefined
+        ? { url: urlOf(upstream).href }
+        : undefined;
   const gateway = openGateway(options, { follows: true });
   const { policies, log } = gateway;
   const { config } = policies;
   const { listen = config.listen === undefined ? HERE : hostPort(config.listen) } = options;
   const admin = options.admin ?? (config.admin === undefined ? undefined : hostPort(config.admin));
-  const servers = given ?? (config.upstreams ?? []).map(({ path, url }) => ({ path, url: new URL(url) }));
+  const servers = given === undefined ? (config.upstreams ?? []) : [given];
   if (servers.length === 0) {
     await gateway.close();
     throw new CliError(
-      "There is no server to stand in front of: give --upstream URL, or upstreams in the policy file.",
+      "There is no server to stand in front of: give --upstream URL, a command after --, or upstreams in the policy file.",
     );
   }
+  const mounts = servers.map((server): Mount => ({ path: server.path, upstream: upstreamOf(server, config, log) }));
   const proxy = httpProxy({
-    mounts: servers.map(({ url, ...mount }) => ({ ...mount, upstream: httpUpstream(url) })),
+    mounts,
     gates: policies,
     hosts: config.hosts,
     log,
     identify: identityOf(config.identity ?? {}, log),
+    resource: protectedResource(config.identity ?? {}),
     httpStatus: config.answer?.httpStatus ?? 200,
     maxMessageBytes: config.maxMessageBytes ?? LARGEST_MESSAGE,
   });
@@ -50,10 +66,10 @@ export async function runHttp({ upstream, drain, ...options }: HttpOptions): Pro
   try {
     const at = await listening(proxy.server, listen, "The gateway");
     operators = await startAdmin(gateway, { ...(admin && { admin }) }, async () =>
-      isStopping ? ["the gateway is stopping"] : unreachable(servers.map(({ url }) => url)),
+      isStopping ? ["the gateway is stopping"] : problemsOf(mounts),
     );
-    const fronts = servers.map(({ url, ...mount }) => `${at}${"path" in mount ? mount.path : url.pathname}`);
-    const upstreams = servers.map(({ url }) => url.href);
+    const fronts = mounts.map(({ path, upstream: server }) => `${at}${path ?? server.path}`);
+    const upstreams = servers.map(({ url, command: words = [] }) => url ?? words.join(" "));
     log.info({ upstreams, at: fronts[0], fronts, ...gateway.about }, "limits are in front of the server");
     await stopped();
     isStopping = true;
@@ -67,6 +83,18 @@ export async function runHttp({ upstream, drain, ...options }: HttpOptions): Pro
   return ExitCode.ok;
 }
 
+function upstreamOf(
+  { path: _, url, command, idle, ...server }: UpstreamConfig,
+  { hosts }: Config,
+  log: Logger,
+): Upstream {
+  if (url !== undefined) return httpUpstream(new URL(url));
+  return processUpstream({ ...server, command: command as [string, ...string[]], idleMs: idle, hosts, log });
+}
+
+const problemsOf = async (mounts: readonly Mount[]): Promise<readonly string[]> =>
+  (await Promise.all(mounts.map(({ upstream }) => upstream.problem()))).filter((problem) => problem !== undefined);
+
 function urlOf(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url !== undefined && /^https?:$/.test(url.protocol)) return url;
@@ -79,27 +107,6 @@ function identityOf(...given: Parameters<typeof identifier>): ReturnType<typeof 
   } catch (cause) {
     throw new CliError(`identity: ${(cause as Error).message}`, ExitCode.usage, { cause });
   }
-}
-
-async function unreachable(urls: readonly URL[]): Promise<readonly string[]> {
-  const found = await Promise.all(urls.map(answers));
-  return urls.filter((_, i) => !found[i]).map(({ host }) => `the server behind, ${host}, cannot be reached`);
-}
-
-/** Whether somebody listens there. */
-function answers({ hostname, port, protocol }: URL): Promise<boolean> {
-  return new Promise((resolve) => {
-    const at = port === "" ? (protocol === "https:" ? 443 : 80) : Number(port);
-    const socket = connect({ host: hostname.replace(/^\[|\]$/g, ""), port: at, timeout: PATIENCE_MS });
-    const end = (outcome: boolean) => {
-      socket.destroy();
-      resolve(outcome);
-    };
-    socket
-      .on("connect", () => end(true))
-      .on("error", () => end(false))
-      .on("timeout", () => end(false));
-  });
 }
 
 function stopped(): Promise<void> {

@@ -1,5 +1,8 @@
-import { parseDuration, parseRate } from "sluice";
+import { parseRate } from "sluice";
 import { z } from "zod";
+import { duration } from "./duration-schema.ts";
+import { identity } from "./identity-schema.ts";
+import { upstreams } from "./upstreams-schema.ts";
 
 /** What is written in a policy file. Descriptions become those of the JSON Schema, and so of an editor's completion. */
 
@@ -23,24 +26,6 @@ const rate = z
 const rates = z
   .union([rate, z.array(rate).min(1)])
   .meta({ description: "One rate, or several that must all allow a call." });
-
-/** A duration as text, in milliseconds. */
-const duration = (least: number, most: number, description: string) =>
-  z
-    .string()
-    .transform((text, context) => {
-      const ms = parseDuration(text);
-      if (ms !== undefined && ms >= least && ms <= most) return ms;
-      const found = ms === undefined ? `${JSON.stringify(text)} is no duration` : `${text} is out of range`;
-      context.addIssue({
-        code: "custom",
-        message: `${found}: write "500ms", "5s" or "2min", from ${inWords(least)} to ${inWords(most)}.`,
-      });
-      return z.NEVER;
-    })
-    .meta({ description, examples: ["500ms", "5s", "2min"] });
-
-const inWords = (ms: number): string => (ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`);
 
 const wait = z
   .union([z.boolean(), duration(0, LONGEST_WAIT_MS, "How long a call may stand in line before it is refused.")])
@@ -228,37 +213,6 @@ const hostPort = z
   })
   .meta({ examples: ["127.0.0.1:8080", "0.0.0.0:8080"] });
 
-const upstreams = z
-  .array(
-    z.strictObject({
-      path: z
-        .string()
-        .regex(/^(\/[\w.~-]+)+$/, {
-          error: ({ input }) =>
-            `${JSON.stringify(input)} is no path: it is such as /files/mcp, without a slash at its end.`,
-        })
-        .optional()
-        .meta({
-          description: "Where the server is found at the gateway. Without it the whole gateway is this server.",
-        }),
-      url: z.url({ protocol: /^https?$/, error: "a server behind has a URL such as http://localhost:3000/mcp." }).meta({
-        description: "Of its MCP endpoint.",
-      }),
-    }),
-  )
-  .min(1)
-  .superRefine((list, context) => {
-    const paths = list.map(({ path }) => path);
-    list.forEach(({ path }, i) => {
-      const isWrong = path === undefined ? list.length > 1 : paths.indexOf(path) !== i;
-      if (!isWrong) return;
-      const message =
-        path === undefined ? "of several servers each has a path." : `there is another server at ${path}.`;
-      context.addIssue({ code: "custom", path: [i, "path"], message });
-    });
-  })
-  .meta({ description: "The servers behind, for `sluice serve`." });
-
 const times = z.int().min(1);
 
 const loops = z
@@ -283,56 +237,6 @@ const loops = z
   .meta({
     description:
       "Notice when a client makes the same call again and again and gets the same answer: warn, then slow down, then stop.",
-  });
-
-const address = z.string().min(2);
-
-const identity = z
-  .strictObject({
-    bearer: z
-      .strictObject({
-        issuer: z.string().min(1).meta({ description: "The `iss` of tokens." }),
-        audience: z.string().min(1).meta({ description: "The `aud` of tokens: this server." }),
-        jwks: z.string().min(1).meta({ description: "Where the issuer's keys are: a URL, or a file." }),
-      })
-      .optional()
-      .meta({ description: "OAuth access tokens that are JWTs: the client is who the token says." }),
-    apiKeys: z
-      .strictObject({
-        header: z
-          .string()
-          .min(1)
-          .default("x-api-key")
-          .meta({ description: "Default: x-api-key. authorization: after Bearer." }),
-        keys: z
-          .array(
-            z.strictObject({
-              name: z.string().min(1).meta({ description: "Stands in keys of limits and in logs." }),
-              sha256: z
-                .string()
-                .regex(/^[0-9a-fA-F]{64}$/, { error: "the SHA-256 of an API key has 64 hexadecimal digits." })
-                .meta({ description: "printf %s KEY | sha256sum" }),
-              tier: z.string().min(1).optional(),
-            }),
-          )
-          .min(1),
-      })
-      .optional()
-      .meta({ description: "API keys that clients send, by their hashes." }),
-    trustedHeader: z
-      .strictObject({
-        header: z.string().min(1).meta({ description: "Says who the client is." }),
-        from: z.array(address).min(1).meta({ description: "Addresses and networks of the proxies that write it." }),
-      })
-      .optional()
-      .meta({ description: "A header of a proxy that has verified the client." }),
-    trustProxy: z
-      .union([z.int().min(1), z.array(address).min(1)])
-      .optional()
-      .meta({ description: "Proxies that say in X-Forwarded-For where a client is: how many, or their networks." }),
-  })
-  .meta({
-    description: "Whose limits a call over HTTP falls under. Without any of it, or when it is not valid: its address.",
   });
 
 const tier = z

@@ -39,6 +39,16 @@ export function readSource(text: string, env: Readonly<Record<string, string | u
   for (const { message, pos } of document.errors) problems.push(at(pos[0], [], inWords(message)));
   if (document.errors.length === 0) {
     visit(document, {
+      Pair(_, { key }) {
+        if (keyText(key) !== "__proto__") return;
+        problems.push(
+          at(
+            isNode(key) ? (key.range?.[0] ?? 0) : 0,
+            [],
+            'A key cannot be "__proto__": nothing here can have that name.',
+          ),
+        );
+      },
       Scalar(key, node) {
         if (key === "key" || typeof node.value !== "string" || !node.value.includes("${")) return;
         substitute(node, env, (message) => problems.push(at(node.range?.[0] ?? 0, [], message)));

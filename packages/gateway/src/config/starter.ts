@@ -40,7 +40,9 @@ ${toolLines(tools)}
 }
 
 function toolLines(tools: readonly ToolFacts[]): string {
-  const lines = tools.map(({ name, title, ...facts }) => {
+  // It is no key that an object could have: calls of it fall under "*".
+  const named = tools.filter(({ name }) => name !== "__proto__");
+  const lines = named.map(({ name, title, ...facts }) => {
     const remark = title === undefined || title === name ? "" : `   # ${title.replaceAll(/\s+/g, " ")}`;
     return `  ${asKey(name)}: ${rateOf(facts)}${remark}\n`;
   });

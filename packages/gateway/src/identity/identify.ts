@@ -7,6 +7,8 @@ import { type ApiKeysOptions, apiKeyReader } from "./api-keys.ts";
 import { type BearerOptions, bearerReader } from "./bearer.ts";
 
 export interface IdentityOptions {
+  /** Nobody is let in whom nothing verifies. @default everybody is, under the limits of an address */
+  readonly required?: boolean | undefined;
   readonly bearer?: Omit<BearerOptions, "log"> | undefined;
   readonly apiKeys?: ApiKeysOptions | undefined;
   /** A header in which a proxy says who the client is, believed only when it comes from these addresses. */

@@ -15,6 +15,10 @@ const error = (id: string | number | null, code: number, message: string) => ({
   error: { code, message },
 });
 
+/** To what is not as it has to be. */
+export const invalid = (message: string, id: string | number | null = null, code = INVALID_REQUEST): string =>
+  JSON.stringify(error(id, code, message));
+
 /** To requests that were refused: one answer for each, as a list where they came as one. */
 export function refusals(
   gate: McpGate,
@@ -50,7 +54,7 @@ export function headerMismatchAnswer(message: unknown, { header, said, is }: Mis
 }
 
 /** To requests that the server behind did not answer. */
-export function serverFailed(requests: readonly JsonRpcRequest[]): string {
+export function serverFailed(requests: readonly { readonly id: string | number }[]): string {
   const text = "The server behind this gateway did not answer.";
   const answers = requests.map(({ id }) => error(id, INTERNAL_ERROR, text));
   return answers.length > 1 ? JSON.stringify(answers) : JSON.stringify(answers[0] ?? error(null, INTERNAL_ERROR, text));
@@ -58,6 +62,6 @@ export function serverFailed(requests: readonly JsonRpcRequest[]): string {
 
 /** To what is too large to be read. */
 export const tooLarge = (maxBytes: number): string =>
-  JSON.stringify(error(null, INVALID_REQUEST, `A message has at most ${maxBytes} bytes here, and this one has more.`));
+  invalid(`A message has at most ${maxBytes} bytes here, and this one has more.`);
 
 const asText = (answers: readonly object[], isBatch: boolean): string => JSON.stringify(isBatch ? answers : answers[0]);

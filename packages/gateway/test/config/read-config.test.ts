@@ -51,7 +51,8 @@ describe("a good file", () => {
     fc.assert(
       fc.property(tools, (list) => {
         const found = read(starterFile(list)).tools!;
-        expect(Object.keys(found).sort()).toEqual([...list.map(({ name }) => name), "*"].sort());
+        const names = list.map(({ name }) => name).filter((name) => name !== "__proto__");
+        expect(Object.keys(found).sort()).toEqual([...names, "*"].sort());
       }),
     );
   });
@@ -136,6 +137,15 @@ describe("what is wrong is told with its place and what would be right", () => {
     ["answer: { errorCode: ${PORT} }", "1:23  | This is no YAML", "in quotes"],
     ["loops: { warnAfter: 9 }", "1:8 loops | loops.slowAfter must be", ""],
     ["loops: { warn: 9 }", '1:10 loops.warn | there is no "warn" here', "Did you mean"],
+    ["tools: { __proto__: 1/s }", '1:10  | A key cannot be "__proto__"', ""],
+    ["upstreams:\n  - { path: /a }", "2:5 upstreams[0] | a server has a url, or a command that starts it.", ""],
+    [
+      "upstreams:\n  - { url: http://x, command: [node] }",
+      "2:5 upstreams[0] | a server has a url or a command, and",
+      "",
+    ],
+    ["upstreams:\n  - { url: http://x, idle: 5s }", "2:28 upstreams[0].idle | idle belongs to a command.", ""],
+    ["upstreams:\n  - { command: node }", '2:16 upstreams[0].command | this is "node", but it has to be a list.', ""],
     ["upstreams:\n  - { url: ftp://x }", "2:12 upstreams[0].url | a server behind has a URL", ""],
     ["upstreams:\n  - { path: /a/, url: http://x }", '2:13 upstreams[0].path | "/a/" is no path', "without a slash"],
     [

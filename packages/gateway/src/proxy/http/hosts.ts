@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import type { HttpUpstream } from "./upstream.ts";
+import type { Upstream } from "./upstream.ts";
 
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/i;
 
@@ -13,10 +13,10 @@ export const isLoopbackName = (name: string): boolean => LOOPBACK.test(name);
  */
 export function hostCheck(hosts: readonly string[] | undefined) {
   const allowed = hosts === undefined ? undefined : new Set(hosts.map((name) => name.toLowerCase()));
-  return ({ headers, socket }: IncomingMessage, { isLoopback }: HttpUpstream): boolean => {
+  return ({ headers, socket }: IncomingMessage, { seesHost }: Upstream): boolean => {
     const name = (headers.host ?? "").replace(/:\d*$/, "").toLowerCase();
     if (allowed !== undefined) return allowed.has(name);
-    return isLoopback || !isLocal(socket.localAddress) || isLoopbackName(name);
+    return seesHost || !isLocal(socket.localAddress) || isLoopbackName(name);
   };
 }
 

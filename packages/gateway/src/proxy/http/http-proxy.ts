@@ -14,9 +14,11 @@ import {
   type Origin,
   type Ruling,
 } from "sluice/mcp";
+import type { Identify } from "../../identity/identify.ts";
+import type { ProtectedResource } from "../../identity/resource.ts";
 import type { Logger } from "../../log.ts";
 import { type Reading, readMessage } from "../../message/read-message.ts";
-import { headerMismatchAnswer, rejections, serverFailed, tooLarge } from "../answers.ts";
+import { headerMismatchAnswer, invalid, rejections, serverFailed, tooLarge } from "../answers.ts";
 import type { Gates } from "../gates.ts";
 import { Client } from "./client.ts";
 import { rememberedCors } from "./cors.ts";
@@ -26,6 +28,7 @@ import { hostCheck } from "./hosts.ts";
 import { type Mount, mountFinder, type Target } from "./mounts.ts";
 import { lenientPath } from "./path.ts";
 import { readBody, type Unread } from "./read-body.ts";
+import type { ForwardOptions } from "./upstream.ts";
 
 export interface HttpProxyOptions {
   /** The servers behind. */
@@ -33,7 +36,9 @@ export interface HttpProxyOptions {
   readonly gates: Gates;
   readonly log: Logger;
   /** Who sends a request: its verified principal, its address. @throws never for what a client can send */
-  identify(request: IncomingMessage): Promise<Pick<Origin, "authInfo" | "address">>;
+  identify: Identify;
+  /** Lets in only those whom something verified. @default everybody */
+  readonly resource?: ProtectedResource | undefined;
   /** Names under which clients reach the gateway. @default any; on loopback, in front of a server elsewhere, `localhost` */
   readonly hosts?: readonly string[] | undefined;
   /** Status of refusals. */
@@ -61,10 +66,10 @@ const FORMS = /^\s*(application\/x-www-form-urlencoded|multipart\/form-data)\b/i
  * status but those of refusals is the server's own. Bodies are passed on as they came.
  */
 export function httpProxy(options: HttpProxyOptions): HttpProxy {
-  const { mounts, gates, log, identify, httpStatus, maxMessageBytes } = options;
+  const { mounts, gates, log, identify, resource, httpStatus, maxMessageBytes } = options;
   const find = mountFinder(mounts);
   const isMeant = hostCheck(options.hosts);
-  const mcpPaths = new Map(mounts.map((mount) => [mount, lenientPath(mount.upstream.url.pathname)]));
+  const mcpPaths = new Map(mounts.map((mount) => [mount, lenientPath(mount.upstream.path)]));
   const cors = rememberedCors();
   /** Only made when a policy looks at headers. */
   const headersOf = (request: IncomingMessage) =>
@@ -76,22 +81,31 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const target = find(request.url ?? "/");
+    if (resource?.metadata !== undefined && request.url === resource.metadata.path) {
+      return answer(request, response, 200, resource.metadata.text);
+    }
     if (target === undefined) return answer(request, response, 404, NO_SERVER);
     if (!isMeant(request, target.mount.upstream)) return answer(request, response, 421, NOT_MEANT);
     const client = new Client(response);
     const isMcp = lenientPath(target.url) === mcpPaths.get(target.mount);
-    if (!mayHaveMessages(request, isMcp)) return pass(target, request, response, client);
+    if (!mayHaveMessages(request, isMcp)) {
+      if (!isMcp) return pass(target, request, response, client);
+      const known = await whoAsks(request, response);
+      return known && pass(target, request, response, client, { principal: principalOf(known) });
+    }
     if (isEncoded(request)) return answer(request, response, 415, rejections(ENCODED));
     const body = await readBody(request, maxMessageBytes, PATIENCE_MS);
     if (typeof body === "string") return unread(request, response, body);
     const reading = readMessage(body);
-    if (!isMcp && !isMessage(reading)) return pass(target, request, response, client, body);
+    if (!isMcp && !isMessage(reading)) return pass(target, request, response, client, { body });
     if (reading.kind !== "messages") return answer(request, response, 400, rejections(reading));
     const { messages, isBatch } = reading;
     const mismatch = isBatch ? undefined : headerMismatch(request.headers, messages[0]);
     if (mismatch !== undefined) return answer(request, response, 400, headerMismatchAnswer(messages[0], mismatch));
+    const known = await whoAsks(request, response);
+    if (known === undefined) return;
     const origin = {
-      ...(await identify(request)),
+      ...known,
       ...headersOf(request),
       sessionId: sessionOf(request),
       path: target.mount.path,
@@ -105,11 +119,22 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
       },
     };
     const ruling = await decide(delivery, gate);
-    if (ruling.kind === "pass") return pass(target, request, response, client, body, { ...ruling, gate, origin });
+    if (ruling.kind === "pass") {
+      const carried = { body, messages, principal: principalOf(known) };
+      return pass(target, request, response, client, carried, { ...ruling, gate, origin });
+    }
     if (ruling.kind === "cancelled") return void response.writeHead(202).end();
     // A client of the old transport hears answers elsewhere than here: it has to see that this is none.
     const status = isMcp ? ruling.status : 429;
     answer(request, response, status, JSON.stringify(ruling.body), ruling.fields);
+  }
+
+  /** Nothing when it has to be known, and is not. */
+  async function whoAsks(request: IncomingMessage, response: ServerResponse): Promise<Who | undefined> {
+    const known = await identify(request);
+    if (resource === undefined || known.authInfo !== undefined) return known;
+    answer(request, response, 401, NOT_KNOWN, ["www-authenticate", resource.challenge]);
+    return undefined;
   }
 
   function pass(
@@ -117,10 +142,10 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
     request: IncomingMessage,
     response: ServerResponse,
     client: Client,
-    body?: Buffer,
+    carried: Pick<ForwardOptions, "body" | "messages" | "principal"> = {},
     passing?: Passing,
   ): void {
-    const options = { path: url, body, address: request.socket.remoteAddress };
+    const options = { ...carried, path: url, address: request.socket.remoteAddress };
     let reader: AnswerReader | undefined;
     const forwarded = upstream.forward(request, options, {
       head(status, text, fields, headers) {
@@ -141,7 +166,7 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
       failed(error) {
         // In the middle of an answer there is nothing else to say.
         if (response.headersSent) return void response.destroy();
-        log.warn({ err: error, upstream: upstream.url.host }, "the server behind did not answer");
+        log.warn({ err: error, upstream: upstream.name }, "the server behind did not answer");
         answer(request, response, 502, serverFailed(passing?.requests ?? []));
       },
     });
@@ -179,11 +204,15 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
   return {
     server,
     close: (drainMs) =>
-      drained(server, drainMs).finally(() => {
-        for (const { upstream } of mounts) upstream.close();
-      }),
+      drained(server, drainMs).finally(() => Promise.all(mounts.map(({ upstream }) => upstream.close()))),
   };
 }
+
+type Who = Awaited<ReturnType<Identify>>;
+
+/** Whom a session belongs to. */
+const principalOf = ({ authInfo }: Who): string | undefined =>
+  authInfo && JSON.stringify([authInfo.clientId, authInfo.extra?.sub]);
 
 /** Requests that the server gets. */
 interface Passing extends Extract<Ruling, { kind: "pass" }> {
@@ -204,11 +233,9 @@ function readerFor({ gate, origin, requests }: Passing, headers: IncomingHttpHea
 /** Sends the head as it is: `flushHeaders` would write what is not ASCII in UTF-8. */
 const NO_BYTES = Buffer.alloc(0);
 
-const said = (message: string): string =>
-  JSON.stringify({ jsonrpc: "2.0", id: null, error: { code: -32_600, message } });
-
-const NO_SERVER = said("There is no server of this gateway at this path.");
-const NOT_MEANT = said(
+const NO_SERVER = invalid("There is no server of this gateway at this path.");
+const NOT_KNOWN = invalid("Say who you are: this gateway asks for a valid token or key.");
+const NOT_MEANT = invalid(
   "This gateway is not known by the name in the Host header. Its operator can list the names that it has: hosts, in the policy file.",
 );
 

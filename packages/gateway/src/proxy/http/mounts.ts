@@ -1,10 +1,10 @@
-import type { HttpUpstream } from "./upstream.ts";
+import type { Upstream } from "./upstream.ts";
 
 /** A server behind the gateway, and where it is found here. */
 export interface Mount {
   /** The path of its MCP endpoint at the gateway; `undefined`: the whole gateway is this server, path by path. */
   readonly path?: string | undefined;
-  readonly upstream: HttpUpstream;
+  readonly upstream: Upstream;
 }
 
 /** Where a request goes. */
@@ -33,7 +33,7 @@ export function mountFinder(mounts: readonly Mount[]): (url: string) => Target |
       const rest = url.slice(mount.path.length);
       if (rest !== "" && !/^[/?#]/.test(rest)) continue;
       if (climbs(rest)) return undefined;
-      return { mount, url: joined(mount.upstream.url.pathname, rest) };
+      return { mount, url: joined(mount.upstream.path, rest) };
     }
     return undefined;
   }

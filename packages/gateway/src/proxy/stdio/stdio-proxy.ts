@@ -4,6 +4,7 @@ import spawn from "cross-spawn";
 import type { Origin } from "sluice/mcp";
 import { tooLarge } from "../answers.ts";
 import type { Gates } from "../gates.ts";
+import { serverEnvironment } from "../process/server-environment.ts";
 import { clientOutput } from "./client-output.ts";
 import { lineCutter } from "./lines.ts";
 import { stdioGate } from "./stdio-gate.ts";
@@ -39,7 +40,7 @@ const NOT_EXECUTABLE = 126;
  * byte by byte; stderr is the server's own. Resolves when the server has ended.
  */
 export function stdioProxy(options: StdioProxyOptions): Promise<Ended> {
-  const { command, args, gates, origin, maxMessageBytes, failed, env = process.env } = options;
+  const { command, args, gates, origin, maxMessageBytes, failed, env = serverEnvironment() } = options;
   const { input = process.stdin, output = process.stdout } = options;
   const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"], env });
   const stdin = child.stdin!;

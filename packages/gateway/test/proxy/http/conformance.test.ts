@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
+import { pino } from "pino";
 import type { Store } from "sluice";
 import { memoryStore } from "sluice";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -15,8 +16,10 @@ import {
   v1Server,
   v2Server,
 } from "../../../../sluice/test/inbound/mcp/servers.ts";
+import { processUpstream } from "../../../src/proxy/process/process-upstream.ts";
 import { startGateway } from "./gateway.ts";
 
+const plainServer = fileURLToPath(new URL("../../fixtures/plain-server.ts", import.meta.url));
 const suite = fileURLToPath(import.meta.resolve("@modelcontextprotocol/conformance/dist/index.js"));
 
 /** What the official suite says about a server, scenario by scenario. */
@@ -73,4 +76,25 @@ describe.each(Object.entries(servers))("the official conformance suite: %s", (_,
     },
     120_000,
   );
+});
+
+describe.each(["v1", "v2"] as const)("the official conformance suite, a %s server over stdio", (generation) => {
+  it("passes wherever that server passes over HTTP, and as to DNS rebinding", async () => {
+    const server = await (generation === "v1" ? servers["v1 with sessions"]! : servers["v2 with sessions"]!)();
+    const behind = processUpstream({
+      command: [process.execPath, "--no-warnings", plainServer, generation],
+      log: pino({ level: "silent" }),
+    });
+    const gateway = await startGateway(behind, { perClient: "1000000/min" });
+    try {
+      const passed = (results: readonly string[]) =>
+        results.filter((line) => line.startsWith("✓")).map((line) => line.split(":")[0]);
+      const [behindGateway, direct] = [passed(await resultsOf(gateway.url)), passed(await resultsOf(server.url))];
+      expect(direct.length).toBeGreaterThan(3);
+      expect(behindGateway).toEqual(expect.arrayContaining([...direct, "✓ dns-rebinding-protection"]));
+    } finally {
+      await gateway.close();
+      await server.close();
+    }
+  }, 120_000);
 });

@@ -5,8 +5,10 @@ import { pino } from "pino";
 import { memoryStore } from "sluice";
 import { createMcpGate, type McpRateLimitOptions } from "sluice/mcp";
 import { type IdentityOptions, identifier } from "../../../src/identity/identify.ts";
+import { protectedResource } from "../../../src/identity/resource.ts";
 import { httpProxy } from "../../../src/proxy/http/http-proxy.ts";
-import { httpUpstream } from "../../../src/proxy/http/upstream.ts";
+import { httpUpstream } from "../../../src/proxy/http/http-upstream.ts";
+import type { Upstream } from "../../../src/proxy/http/upstream.ts";
 
 export interface GatewayOptions {
   readonly identity?: IdentityOptions;
@@ -24,16 +26,18 @@ export interface TestGateway {
 }
 
 export async function startGateway(
-  upstream: URL,
+  server: URL | Upstream,
   limits: McpRateLimitOptions,
   { identity = {}, httpStatus = 200, maxMessageBytes = 1_000_000, hosts }: GatewayOptions = {},
 ): Promise<TestGateway> {
+  const upstream = server instanceof URL ? httpUpstream(server) : server;
   const log = pino({ level: "silent" });
   const proxy = httpProxy({
-    mounts: [{ upstream: httpUpstream(upstream) }],
+    mounts: [{ upstream }],
     gates: { current: createMcpGate({ store: memoryStore(), ...limits }) },
     log,
     identify: identifier(identity, log),
+    resource: protectedResource(identity),
     httpStatus,
     maxMessageBytes,
     hosts,
@@ -41,7 +45,7 @@ export async function startGateway(
   await once(proxy.server.listen(0, "127.0.0.1"), "listening");
   const { port } = proxy.server.address() as AddressInfo;
   return {
-    url: new URL(`http://127.0.0.1:${port}${upstream.pathname}`),
+    url: new URL(`http://127.0.0.1:${port}${upstream.path}`),
     server: proxy.server,
     close: (drainMs = 0) => proxy.close(drainMs),
   };

@@ -2,10 +2,12 @@ import { describe, expect, it } from "vitest";
 import { type Mount, mountFinder } from "../../../src/proxy/http/mounts.ts";
 
 const upstream = (url: string): Mount["upstream"] => ({
-  url: new URL(url),
-  isLoopback: false,
+  name: new URL(url).host,
+  path: new URL(url).pathname,
+  seesHost: false,
   forward: () => undefined as never,
-  close() {},
+  problem: async () => undefined,
+  close: async () => {},
 });
 
 const find = mountFinder([
@@ -16,7 +18,7 @@ const find = mountFinder([
 
 const where = (url: string) => {
   const target = find(url);
-  return target && `${target.mount.upstream.url.host} ${target.url}`;
+  return target && `${target.mount.upstream.name} ${target.url}`;
 };
 
 describe("several servers", () => {

@@ -12,8 +12,14 @@ const MODERN = "2026-07-28";
 
 type Target = { readonly url: URL } | { readonly command: string; readonly args: string[] };
 
+const modes = { "v2 legacy": "legacy", "v2 modern": { pin: MODERN }, "v2 auto": "auto" } as const;
+
 /** A connected client. It answers every elicitation with yes. */
-export async function connect(kind: ClientKind, target: Target, onElicit: () => void = () => {}): Promise<any> {
+export async function connect(
+  kind: ClientKind | "v2 auto",
+  target: Target,
+  onElicit: () => void = () => {},
+): Promise<any> {
   const info = { name: "test-client", version: "1.0.0" };
   const capabilities = { elicitation: {} };
   const client: any =
@@ -21,7 +27,7 @@ export async function connect(kind: ClientKind, target: Target, onElicit: () => 
       ? new V1Client(info, { capabilities: {} })
       : new V2Client(info, {
           capabilities,
-          versionNegotiation: { mode: kind === "v2 modern" ? { pin: MODERN } : "legacy" },
+          versionNegotiation: { mode: modes[kind] },
         } as any);
   if (kind !== "v1") {
     client.setRequestHandler("elicitation/create", async () => {
@@ -33,7 +39,7 @@ export async function connect(kind: ClientKind, target: Target, onElicit: () => 
   return client;
 }
 
-function transportFor(kind: ClientKind, target: Target): any {
+function transportFor(kind: ClientKind | "v2 auto", target: Target): any {
   if ("url" in target) return kind === "v1" ? new V1Http(target.url) : new V2Http(target.url);
   const { command, args } = target;
   return kind === "v1"
