@@ -50,13 +50,14 @@ const mapped = (limits: Readonly<Record<string, LimitConfig>>): Readonly<Record<
 
 function limitOf(limit: LimitConfig): LimitLike {
   if (typeof limit === "string" || Array.isArray(limit)) return limit;
-  const { cost, lease, quota, concurrency, per } = limit;
+  const { cost, settle, lease, quota, concurrency, per } = limit;
   return {
     ...(quota !== undefined && { quota }),
     ...(concurrency !== undefined && { concurrency }),
     ...(per !== undefined && { per }),
     ...(lease !== undefined && { leaseMs: lease }),
     ...(cost !== undefined && { cost: costOf(cost) }),
+    ...(settle !== undefined && { settle }),
   } as LimitLike;
 }
 

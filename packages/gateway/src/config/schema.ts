@@ -53,6 +53,18 @@ const cost = z
   ])
   .meta({ description: "Units that a call takes: a number, by an argument, or { tools: { name: units } }." });
 
+const settle = z
+  .strictObject({
+    result: z
+      .string()
+      .min(1)
+      .meta({ description: 'Path in the result: "structuredContent.rows", "_meta.usage.tokens".' }),
+    per: z.number().positive().optional().meta({ description: "So much of it is one unit." }),
+    min: units.optional(),
+    max: units.optional(),
+  })
+  .meta({ description: "What a call really cost, by its result: corrects what cost charged when it began." });
+
 const pattern = z
   .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
   .meta({ description: 'A name, in which * stands for any characters, or a list of such: "files_*".' });
@@ -110,10 +122,11 @@ const limit = z
       concurrency: concurrency.optional(),
       lease: lease.optional(),
       cost: cost.optional(),
+      settle: settle.optional(),
       per: z.enum(["client", "everyone"]).optional(),
     }),
   ])
-  .meta({ description: 'A rate such as "60/min", a list of rates, or { quota, concurrency, cost, per }.' });
+  .meta({ description: 'A rate such as "60/min", a list of rates, or { quota, concurrency, cost, settle, per }.' });
 
 const onStoreFailure = z
   .string()
@@ -170,6 +183,7 @@ const policy = z
     concurrency: concurrency.optional(),
     lease: lease.optional(),
     cost: cost.optional(),
+    settle: settle.optional(),
     mode: mode.optional(),
     wait: wait.optional(),
     onStoreFailure: onStoreFailure.optional(),

@@ -30,8 +30,14 @@ export interface Reservation<M extends Timing = Timing> {
   release(): Reply<M, void>;
 }
 
+/** A reservation whose claims can be settled by themselves. */
+export interface Settlement extends Reservation {
+  /** Settle the claims, by their place among all, for what they really cost; `undefined` leaves a claim as it is. */
+  settle(costOf: (claim: number) => number | undefined): Reply<Timing, void>;
+}
+
 /** Ask the store for all claims at once: all of them are met, or none. */
-export function reserve(store: Store, claims: readonly Claim[]): Awaitable<Reservation> {
+export function reserve(store: Store, claims: readonly Claim[]): Awaitable<Settlement> {
   const demands = claims.map(({ demand }) => demand);
   return chain(store.take(demands), (taken) => reservationOf(store, claims, taken));
 }
@@ -40,21 +46,25 @@ export function decisionsOf(claims: readonly Claim[], taken: readonly Taken[]): 
   return claims.map(({ quota }, i) => decisionOf(quota, taken[i]!));
 }
 
-function reservationOf(store: Store, claims: readonly Claim[], taken: readonly Taken[]): Reservation {
+function reservationOf(store: Store, claims: readonly Claim[], taken: readonly Taken[]): Settlement {
   const decisions = decisionsOf(claims, taken);
   const decision = bindingOf(decisions);
-  let isOpen = decision.allowed;
+  /** Places of the claims that are not settled yet. */
+  let open: readonly number[] | undefined;
 
-  function settle(costOf: (demand: Demand) => number): Reply<Timing, void> {
-    if (!isOpen) return;
-    isOpen = false;
-    const changes = claims
-      .map(({ demand }, i) => ({
-        ...demand,
-        cost: costOf(demand) - demand.cost,
-        receipt: demand.receipt ?? taken[i]!.receipt,
-      }))
-      .filter(({ cost, ledger }) => cost !== 0 && ledger.algorithm !== block);
+  function settle(costOf: (claim: number) => number | undefined): Reply<Timing, void> {
+    open ??= decision.allowed ? [...claims.keys()] : [];
+    const left: number[] = [];
+    const changes: Demand[] = [];
+    for (const i of open) {
+      const { demand } = claims[i]!;
+      const cost = costOf(i);
+      if (cost === undefined) left.push(i);
+      else if (cost !== demand.cost && demand.ledger.algorithm !== block) {
+        changes.push({ ...demand, cost: cost - demand.cost, receipt: demand.receipt ?? taken[i]!.receipt });
+      }
+    }
+    open = left;
     if (changes.length === 0) return;
     return replyOf(
       store,
@@ -67,8 +77,9 @@ function reservationOf(store: Store, claims: readonly Claim[], taken: readonly T
     decisions,
     commit: (actualCost) => {
       if (actualCost !== undefined) wholeNumber("actualCost", actualCost, 0);
-      return settle(({ cost }) => actualCost ?? cost);
+      return settle((i) => actualCost ?? claims[i]!.demand.cost);
     },
     release: () => settle(() => 0),
+    settle,
   };
 }

@@ -1,6 +1,7 @@
 import type { Keys, Limiter } from "./limiter.ts";
 import { type Reply, replyOf, type Timing } from "./reply.ts";
 import { type Claim, type Reservation, reserve } from "./reservation.ts";
+import type { Awaitable } from "./store.ts";
 
 /** A limiter, and what one call asks of it. */
 export interface Charge<M extends Timing = Timing> {
@@ -28,5 +29,6 @@ export function reserveTogether<M extends Timing>(charges: readonly Charge<M>[])
     }
     claims.push(...limiter.claims(key, cost));
   }
-  return replyOf(store, reserve(store, claims)) as Reply<M, Reservation<M>>;
+  const reserved: Awaitable<Reservation> = reserve(store, claims);
+  return replyOf(store, reserved) as Reply<M, Reservation<M>>;
 }

@@ -6,6 +6,7 @@ import { isPerClient, keyOf, type PolicyKey } from "./key.ts";
 import { type Match, matching } from "./match.ts";
 import { type Rule, type RuleOptions, ruleOf } from "./rule.ts";
 import type { ScheduledQuota } from "./schedule.ts";
+import type { Settle } from "./settle.ts";
 import { maxWaitOf, type Wait } from "./wait.ts";
 
 /** Which calls, whose key, how much, at what cost. All policies that match one call are decided together. */
@@ -28,6 +29,8 @@ export interface Policy {
   readonly leaseMs?: number;
   /** Units that a call takes of the quotas. @default 1 */
   readonly cost?: Cost;
+  /** What a call really cost, by its result: corrects what `cost` charged when it began. @default what it charged */
+  readonly settle?: Settle;
   /**
    * `"shadow"` decides, counts and tells listeners beside the enforced ones, with a state of its own, and never changes
    * an answer: for trying a limit before it bites. It is charged by what the enforced ones let through.
@@ -56,6 +59,7 @@ const FIELDS = [
   "concurrency",
   "leaseMs",
   "cost",
+  "settle",
   "mode",
   "wait",
   "subject",

@@ -12,6 +12,7 @@ import { type Cost, costOf } from "./cost.ts";
 import type { KeyOf } from "./key.ts";
 import { type Override, type Overrides, UNLIMITED } from "./overrides.ts";
 import { type ScheduledQuota, timetable } from "./schedule.ts";
+import { type Settle, settlerOf } from "./settle.ts";
 
 /** Who calls: whose limits are charged, and which of several sets of quotas is his. */
 export interface Caller {
@@ -34,6 +35,8 @@ export interface Rule {
   matches(call: McpCall): boolean;
   /** It applies to calls of these tools, and to nothing else. @default it may apply to any call */
   readonly tools?: readonly string[] | undefined;
+  /** Whether the result of a call says what it cost. */
+  readonly settles: boolean;
   /** Whether a place is held while the call runs. */
   readonly holdsPlaces: boolean;
   /** What the call asks of the store. */
@@ -44,6 +47,8 @@ export interface Rule {
 export interface RuleClaim extends Claim {
   readonly quota: Quota;
   readonly rule: Rule;
+  /** What the call really cost, once its result is known. */
+  readonly settled?: { readonly call: McpCall; costOf(result: unknown): number | undefined };
   /** A place, which is given back when the call has ended. */
   readonly place?: ConcurrencyLimiter;
 }
@@ -60,6 +65,7 @@ interface RuleLimits {
   readonly concurrency?: number | undefined;
   readonly leaseMs?: number | undefined;
   readonly cost?: Cost | undefined;
+  readonly settle?: Settle | undefined;
 }
 
 export interface RuleOptions extends Pick<Rule, "subject" | "per" | "matches" | "tools">, RuleLimits {
@@ -101,6 +107,7 @@ export function ruleOf(options: RuleOptions): Rule {
   } = options;
   const { whenChanged = "fresh" } = options;
   const cost = costOf(options.cost);
+  const settler = options.settle === undefined ? undefined : settlerOf(options.settle);
   const limiterOf = (quotas: Quotas, changed: WhenChanged) =>
     createLimiter({ name, quota: toQuotas(quotas).map((one) => renamed(one, where)), store, whenChanged: changed });
   const limiter = quota === undefined ? undefined : limiterOf(quota, whenChanged);
@@ -118,6 +125,9 @@ export function ruleOf(options: RuleOptions): Rule {
         });
   if (limiter === undefined && byTier === undefined && places === undefined) {
     throw new TypeError("it limits nothing: give it a quota, tiers or concurrency.");
+  }
+  if (settler !== undefined && limiter === undefined && byTier === undefined) {
+    throw new TypeError("settle corrects what a quota was charged, and there is no quota.");
   }
   const scheduled = scheduledLimiters();
   const hasRates = limiter !== undefined || byTier !== undefined;
@@ -168,12 +178,14 @@ export function ruleOf(options: RuleOptions): Rule {
     tools: options.tools,
     ...(options.advice !== undefined && { advice: options.advice }),
     matches,
+    settles: settler !== undefined,
     holdsPlaces: places !== undefined,
     claims(call, { client, tier = OTHER_TIERS }) {
       const key = keyOf(call, client);
       if (key === undefined) return [];
       const claims: RuleClaim[] = [];
-      for (const one of limitersFor(client, tier)) claims.push(...rateClaims(rule, one, key, cost(call)));
+      const settled = settler && { call, costOf: (result: unknown) => settler(result, call) };
+      for (const one of limitersFor(client, tier)) claims.push(...rateClaims(rule, one, key, cost(call), settled));
       if (places !== undefined) claims.push(placeClaim(rule, places, where, key));
       return claims;
     },
@@ -195,9 +207,18 @@ function tiersOf(
 }
 
 /** The limiter's claims also name its block, over stores that cannot say at once that there is none: a gate never blocks. */
-function rateClaims(rule: Rule, limiter: Limiter, key: string, cost: number): readonly RuleClaim[] {
+function rateClaims(
+  rule: Rule,
+  limiter: Limiter,
+  key: string,
+  cost: number,
+  settled: RuleClaim["settled"],
+): readonly RuleClaim[] {
   const claims = limiter.claims(key, cost);
-  return limiter.quotas.map((quota, i) => ({ quota, demand: claims[i]!.demand, rule }));
+  return limiter.quotas.map((quota, i) => {
+    const claim = { quota, demand: claims[i]!.demand, rule };
+    return settled === undefined ? claim : { ...claim, settled };
+  });
 }
 
 function placeClaim(rule: Rule, place: ConcurrencyLimiter, where: string, key: string): RuleClaim {

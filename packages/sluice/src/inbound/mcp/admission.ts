@@ -6,7 +6,7 @@ import { bindingOf, type Decision, decisionOf } from "../../limiter/decision.ts"
 import { RateLimitError } from "../../limiter/errors.ts";
 import type { Quota } from "../../limiter/quota.ts";
 import { chain, guarded } from "../../limiter/reply.ts";
-import { type Reservation, reserve } from "../../limiter/reservation.ts";
+import { type Reservation, reserve, type Settlement } from "../../limiter/reservation.ts";
 import type { Awaitable, Store } from "../../limiter/store.ts";
 import { WaitingLine } from "../../limiter/waiting-line.ts";
 import type { McpCall } from "../../policy/call.ts";
@@ -25,6 +25,8 @@ export interface Admission {
   readonly refusal?: Refusal;
   /** What listeners hear; `undefined` for calls without limits. */
   readonly outcome?: Pick<McpDecisionEvent, "decision" | "decisions" | "waitedMs">;
+  /** One of the calls has this result, which says what it cost. Missing where no result does. */
+  settle?(call: McpCall, result: unknown): void;
   /** Whether somebody must say when the calls have ended. */
   readonly holdsPlaces: boolean;
   /** The calls have ended: places go back. */
@@ -64,7 +66,7 @@ export function admissionsOver(store: Store, usualWaitMs: number) {
     return chain(reserve(store, claims), (reservation) => {
       const outcome = outcomeOf(claims, reservation.decisions);
       if (!reservation.decision.allowed) return { ...free, refusal: refusalOf(claims, reservation.decisions), outcome };
-      return { outcome, ...placesOf(claims, reservation) };
+      return { outcome, ...placesOf(claims, reservation), ...settlementOf(claims, reservation) };
     });
   }
 
@@ -92,6 +94,19 @@ export function admissionsOver(store: Store, usualWaitMs: number) {
       giveBack(() => chain(store.take(back, { mode: Mode.force }), () => undefined));
     };
     return { holdsPlaces: true, finish, abandon: stop, undo };
+  }
+
+  function settlementOf(claims: readonly RuleClaim[], reservation: Settlement): Pick<Admission, "settle"> {
+    if (claims.every(({ settled }) => settled === undefined)) return {};
+    return {
+      settle: (call, result) =>
+        giveBack(() =>
+          reservation.settle((i) => {
+            const { settled } = claims[i]!;
+            return settled?.call === call ? wholeCost(settled.costOf(result)) : undefined;
+          }),
+        ),
+    };
   }
 
   /** A store that fails keeps what it holds until that flows back or its lease ends; the call is over all the same. */
@@ -183,6 +198,10 @@ export function admissionsOver(store: Store, usualWaitMs: number) {
     },
   };
 }
+
+/** What a function gave that is no cost changes nothing. */
+const wholeCost = (cost: number | undefined): number | undefined =>
+  cost !== undefined && cost >= 0 && Number.isSafeInteger(Math.ceil(cost)) ? Math.ceil(cost) : undefined;
 
 function outcomeOf(claims: readonly RuleClaim[], decisions: readonly Decision[]): Outcome {
   return {

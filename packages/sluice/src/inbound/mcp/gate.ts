@@ -91,9 +91,13 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
     for (const { call, client: key, tier } of list) announce({ call, client: key, tier, mode, ...outcome });
   }
 
+  /** Hear the results of the calls that say what they cost. */
+  const settlers = new WeakMap<JsonRpcRequest, (result: unknown) => void>();
+  const settles = rules.some((rule) => rule.settles);
+
   const gate: McpGate = {
     waits: rules.some(({ maxWaitMs = usualWaitMs }) => maxWaitMs > 0),
-    watches: legs === undefined ? "nothing" : "rounds",
+    watches: settles ? "everything" : legs === undefined ? "nothing" : "rounds",
 
     admit(requests, origin, signal) {
       const calls = requests.map((request) => callOf(request, origin));
@@ -103,12 +107,21 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
         return chain(enforced.length === 0 ? free : admissions.admit(enforced, signal), (admission) => {
           tell(enforced, "enforce", admission.outcome);
           const onTrial = inMode(list, "shadow");
-          if (admission.refusal !== undefined || onTrial.length === 0) return admission;
-          return withShadow(
-            admission,
-            () => admissions.attempt(onTrial),
-            (outcome) => tell(onTrial, "shadow", outcome),
-          );
+          if (admission.refusal !== undefined) return admission;
+          const whole =
+            onTrial.length === 0
+              ? admission
+              : withShadow(
+                  admission,
+                  () => admissions.attempt(onTrial),
+                  (outcome) => tell(onTrial, "shadow", outcome),
+                );
+          if (settles) {
+            requests.forEach((request, i) => {
+              settlers.set(request, (result) => whole.settle?.(calls[i]!, result));
+            });
+          }
+          return whole;
         });
       });
     },
@@ -127,6 +140,8 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
     },
 
     sawAnswer(request, origin, result) {
+      settlers.get(request)?.(result);
+      settlers.delete(request);
       if (legs === undefined || (result as { resultType?: unknown } | undefined)?.resultType !== "input_required")
         return;
       const call = callOf(request, origin);

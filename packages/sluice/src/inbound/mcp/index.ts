@@ -15,6 +15,7 @@ export { createOverrides, type Override, type Overrides, type OverridesOptions }
 export type { Pattern } from "../../policy/pattern.ts";
 export type { Policy } from "../../policy/policy.ts";
 export type { Day, ScheduledQuota } from "../../policy/schedule.ts";
+export type { ResultCost, Settle } from "../../policy/settle.ts";
 export type { TierOf } from "../../policy/tier.ts";
 export type { Wait } from "../../policy/wait.ts";
 export type { Admission } from "./admission.ts";

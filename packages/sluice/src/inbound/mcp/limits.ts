@@ -6,6 +6,7 @@ import type { Cost } from "../../policy/cost.ts";
 import { COUNTED_BY_NAME_ONLY, NEVER_BLOCKED } from "../../policy/never-block.ts";
 import { type Policy, rulesOfPolicies } from "../../policy/policy.ts";
 import { type Rule, ruleOf } from "../../policy/rule.ts";
+import type { Settle } from "../../policy/settle.ts";
 import type { McpRateLimitOptions } from "./options.ts";
 
 /** One limit in full. */
@@ -18,6 +19,8 @@ export interface LimitOptions {
   readonly leaseMs?: number;
   /** Units that a call takes of the quotas. @default 1 */
   readonly cost?: Cost;
+  /** What a call really cost, by its result: corrects what `cost` charged when it began. @default what it charged */
+  readonly settle?: Settle;
   /** Whether each client has this limit, or all clients share it. @default "client" */
   readonly per?: "client" | "everyone";
 }
@@ -117,7 +120,7 @@ function toOptions(given: QuotaLike | LimitOptions, per: "client" | "everyone" =
     return { quota: given, per };
   if (typeof given !== "object" || given === null || (given.quota === undefined && given.concurrency === undefined)) {
     throw new TypeError(
-      `a limit is a rate such as "10/min", a quota, or { quota, concurrency, cost, per }, but it is ${shown(given)}.`,
+      `a limit is a rate such as "10/min", a quota, or { quota, concurrency, cost, settle, per }, but it is ${shown(given)}.`,
     );
   }
   return { per, ...given };

@@ -27,6 +27,10 @@ export function withShadow(
   };
   return {
     ...admission,
+    settle(call, result) {
+      admission.settle?.(call, result);
+      if (shadow !== undefined) guarded(() => then(shadow!, (one) => one.settle?.(call, result)), nothing);
+    },
     holdsPlaces: admission.holdsPlaces || shadow === undefined || isPromise(shadow) || shadow.holdsPlaces,
     finish: both("finish"),
     abandon: both("abandon"),
