@@ -35,7 +35,13 @@ export function openGateway(options: CommonOptions, { follows }: { readonly foll
     name: "gateway",
     onError: (error) => log.debug({ err: error }, "overrides cannot be read, and those that are known stay in force"),
   });
-  const policies = createPolicies({ config, store, overrides, onDecision: logDecisions(log) });
+  const policies = createPolicies({
+    config,
+    store,
+    overrides,
+    onDecision: logDecisions(log),
+    onAdapt: (event) => log.warn(event, "a policy adapts itself to the server: this part of its limit holds now"),
+  });
   const fromLine = {
     ...(options.store !== undefined && { store: options.store }),
     ...(options.shadow && { mode: "shadow" as const }),

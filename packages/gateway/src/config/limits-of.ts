@@ -1,4 +1,4 @@
-import type { LimitLike, LoopOptions, McpRateLimitOptions, Policy, TierOf } from "sluice/mcp";
+import type { AdaptOptions, LimitLike, LoopOptions, McpRateLimitOptions, Policy, TierOf } from "sluice/mcp";
 import { refusalText } from "sluice/mcp";
 import type { Config, LimitConfig, PolicyConfig } from "./schema.ts";
 
@@ -61,12 +61,23 @@ function limitOf(limit: LimitConfig): LimitLike {
   } as LimitLike;
 }
 
-function policyOf({ lease, cost, onStoreFailure: _, ...policy }: PolicyConfig): Policy {
+function policyOf({ lease, cost, adapt, onStoreFailure: _, ...policy }: PolicyConfig): Policy {
   return {
     ...policy,
     ...(lease !== undefined && { leaseMs: lease }),
     ...(cost !== undefined && { cost: costOf(cost) }),
+    ...(adapt !== undefined && { adapt: adaptOf(adapt) }),
   } as Policy;
+}
+
+function adaptOf(adapt: NonNullable<PolicyConfig["adapt"]>): boolean | AdaptOptions {
+  if (typeof adapt === "boolean") return adapt;
+  const { slow, every, ...options } = adapt;
+  return {
+    ...options,
+    ...(slow !== undefined && { slowMs: slow }),
+    ...(every !== undefined && { everyMs: every }),
+  } as AdaptOptions;
 }
 
 function costOf(cost: NonNullable<PolicyConfig["cost"]>) {

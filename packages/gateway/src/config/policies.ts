@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { type Account, type FallbackPolicy, localShare, type Store } from "sluice";
-import { createMcpGate, type McpDecisionEvent, type McpGate, type Overrides } from "sluice/mcp";
+import { type AdaptEvent, createMcpGate, type McpDecisionEvent, type McpGate, type Overrides } from "sluice/mcp";
 import type { Gates } from "../proxy/gates.ts";
 import { limitsOf } from "./limits-of.ts";
 import { readConfig } from "./read-config.ts";
@@ -38,11 +38,18 @@ export interface PoliciesOptions {
   readonly store: Store;
   readonly overrides: Overrides;
   onDecision?(event: McpDecisionEvent): void;
+  onAdapt?(event: AdaptEvent): void;
 }
 
-export function createPolicies({ config: first, store, overrides, onDecision }: PoliciesOptions): Policies {
+export function createPolicies({ config: first, store, overrides, onDecision, onAdapt }: PoliciesOptions): Policies {
   const gateOf = (config: Config): McpGate =>
-    createMcpGate({ ...limitsOf(config), store, overrides, ...(onDecision && { onDecision }) });
+    createMcpGate({
+      ...limitsOf(config),
+      store,
+      overrides,
+      ...(onDecision && { onDecision }),
+      ...(onAdapt && { onAdapt }),
+    });
   let config = first;
   let current = gateOf(first);
   let version = 1;

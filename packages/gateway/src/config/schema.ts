@@ -65,6 +65,28 @@ const settle = z
   })
   .meta({ description: "What a call really cost, by its result: corrects what cost charged when it began." });
 
+const adapt = z
+  .union([
+    z.boolean(),
+    z.strictObject({
+      slow: duration(
+        1,
+        600_000,
+        "An answer that takes longer is slow. Default: none is, only failures count.",
+      ).optional(),
+      tolerate: z.number().min(0).max(0.99).optional().meta({
+        description: "This part of the answers may be slow or failures. Default: 0.1.",
+      }),
+      least: z.number().min(0.01).max(1).optional().meta({
+        description: "The limit is never lowered below this part of it. Default: 0.1.",
+      }),
+      every: duration(100, 3_600_000, "How often it is looked at. Default: 10s.").optional(),
+    }),
+  ])
+  .meta({
+    description: "Lower the limit while the server behind is slow or fails, and raise it again step by step (AIMD).",
+  });
+
 const pattern = z
   .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
   .meta({ description: 'A name, in which * stands for any characters, or a list of such: "files_*".' });
@@ -184,6 +206,7 @@ const policy = z
     lease: lease.optional(),
     cost: cost.optional(),
     settle: settle.optional(),
+    adapt: adapt.optional(),
     mode: mode.optional(),
     wait: wait.optional(),
     onStoreFailure: onStoreFailure.optional(),

@@ -8,7 +8,9 @@ import { clientKinds, connect } from "../../../sluice/test/inbound/mcp/clients.t
 import { type ProcessUpstreamOptions, processUpstream } from "../../src/proxy/process/process-upstream.ts";
 import { call, type GatewayOptions, send, startGateway, type TestGateway } from "./http/gateway.ts";
 
-const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}.ts`, import.meta.url));
+const SDK_SERVERS = "../../../sluice/test/inbound/mcp";
+const fixture = (name: string) =>
+  fileURLToPath(new URL(`${name === "plain-server" ? SDK_SERVERS : "../fixtures"}/${name}.ts`, import.meta.url));
 const command = (name: string, ...args: string[]) =>
   [process.execPath, "--no-warnings", fixture(name), ...args] as const;
 const MODERN = "2026-07-28";

@@ -1,6 +1,7 @@
 import { shown } from "../algorithms/numbers.ts";
 import type { QuotaLike } from "../limiter/rate.ts";
 import type { Store } from "../limiter/store.ts";
+import type { AdaptOptions } from "./adapt.ts";
 import type { Cost } from "./cost.ts";
 import { isPerClient, keyOf, type PolicyKey } from "./key.ts";
 import { type Match, matching } from "./match.ts";
@@ -25,6 +26,13 @@ export interface Policy {
   readonly schedule?: readonly ScheduledQuota[];
   /** At most so many at once. */
   readonly concurrency?: number;
+  /**
+   * Lower the limit while the server is slow or fails, and raise it again step by step (AIMD): calls cost more for a while, and there
+   * are fewer places. What this process hears of the server counts. `true`: failures alone.
+   *
+   * @default false
+   */
+  readonly adapt?: boolean | AdaptOptions;
   /** A place that is not given back is free after this long; it is renewed while the call runs. @default 60_000 */
   readonly leaseMs?: number;
   /** Units that a call takes of the quotas. @default 1 */
@@ -47,7 +55,9 @@ export interface Policy {
 }
 
 /** What holds for all policies of a server. */
-type Shared = Pick<RuleOptions, "whenChanged" | "overrides">;
+interface Shared extends Pick<RuleOptions, "whenChanged" | "overrides"> {
+  readonly onAdapt?: ((policy: string, level: number) => void) | undefined;
+}
 
 const FIELDS = [
   "name",
@@ -57,6 +67,7 @@ const FIELDS = [
   "tiers",
   "schedule",
   "concurrency",
+  "adapt",
   "leaseMs",
   "cost",
   "settle",
@@ -114,7 +125,9 @@ function ruleOfPolicy(policy: Policy, store: Store, prefix: string, shared: Shar
     tools: namedTools(match),
     keyOf: keyOf(key),
     store,
-    ...shared,
+    whenChanged: shared.whenChanged,
+    overrides: shared.overrides,
+    onAdapt: (level) => shared.onAdapt?.(name, level),
     ...(policy.advice !== undefined && { advice: adviceOf(policy.advice) }),
     ...(policy.wait !== undefined && { maxWaitMs: maxWaitOf(policy.wait) }),
   });

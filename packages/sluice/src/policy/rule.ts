@@ -7,6 +7,7 @@ import { type QuotaLike, toQuotas } from "../limiter/rate.ts";
 import type { Claim } from "../limiter/reservation.ts";
 import type { Store, WhenChanged } from "../limiter/store.ts";
 import { createConcurrencyLimiter, createLimiter } from "../stores/create-limiter.ts";
+import { type Adaptation, type AdaptOptions, adaptation } from "./adapt.ts";
 import type { McpCall } from "./call.ts";
 import { type Cost, costOf } from "./cost.ts";
 import type { KeyOf } from "./key.ts";
@@ -37,6 +38,8 @@ export interface Rule {
   readonly tools?: readonly string[] | undefined;
   /** Whether the result of a call says what it cost. */
   readonly settles: boolean;
+  /** Lowers it while the server is slow or fails. */
+  readonly adaptation?: Adaptation;
   /** Whether a place is held while the call runs. */
   readonly holdsPlaces: boolean;
   /** What the call asks of the store. */
@@ -66,6 +69,7 @@ interface RuleLimits {
   readonly leaseMs?: number | undefined;
   readonly cost?: Cost | undefined;
   readonly settle?: Settle | undefined;
+  readonly adapt?: boolean | AdaptOptions | undefined;
 }
 
 export interface RuleOptions extends Pick<Rule, "subject" | "per" | "matches" | "tools">, RuleLimits {
@@ -80,6 +84,8 @@ export interface RuleOptions extends Pick<Rule, "subject" | "per" | "matches" | 
   readonly advice?: string;
   /** What becomes of usage when quotas get other numbers. @default "fresh" */
   readonly whenChanged?: WhenChanged | undefined;
+  /** Hears how far it is lowered. */
+  readonly onAdapt?: ((level: number) => void) | undefined;
   /** Other rates for some clients. */
   readonly overrides?: Overrides | undefined;
 }
@@ -113,21 +119,27 @@ export function ruleOf(options: RuleOptions): Rule {
   const limiter = quota === undefined ? undefined : limiterOf(quota, whenChanged);
   const own: readonly Limiter[] = limiter === undefined ? [] : [limiter];
   const byTier = tiers === undefined ? undefined : tiersOf(tiers, (quotas) => limiterOf(quotas, "carry"));
-  const places =
-    options.concurrency === undefined
-      ? undefined
-      : createConcurrencyLimiter({
-          name,
-          limit: options.concurrency,
-          store,
-          whenChanged,
-          ...(leaseMs !== undefined && { leaseMs }),
-        });
+  const { concurrency, adapt = false, onAdapt = () => {} } = options;
+  const adapts = adapt === false ? undefined : adaptation(adapt, store.clock ?? systemClock, onAdapt);
+  const placesOf = (limit: number) =>
+    createConcurrencyLimiter({
+      name,
+      limit,
+      store,
+      // A limit that is lowered and raised goes on with the places that are taken.
+      whenChanged: adapts === undefined ? whenChanged : "carry",
+      ...(leaseMs !== undefined && { leaseMs }),
+    });
+  const places = concurrency === undefined ? undefined : placesOf(concurrency);
+  const fewerPlaces = new Map<number, ConcurrencyLimiter>();
   if (limiter === undefined && byTier === undefined && places === undefined) {
     throw new TypeError("it limits nothing: give it a quota, tiers or concurrency.");
   }
   if (settler !== undefined && limiter === undefined && byTier === undefined) {
     throw new TypeError("settle corrects what a quota was charged, and there is no quota.");
+  }
+  if (settler !== undefined && adapts !== undefined) {
+    throw new TypeError("adapt makes calls cost more, and settle says what they cost: a policy has one of them.");
   }
   const scheduled = scheduledLimiters();
   const hasRates = limiter !== undefined || byTier !== undefined;
@@ -158,6 +170,18 @@ export function ruleOf(options: RuleOptions): Rule {
     };
   }
 
+  /** As many places as there are now. */
+  function placesNow(all: ConcurrencyLimiter): ConcurrencyLimiter {
+    if (adapts === undefined || adapts.level === 1) return all;
+    const limit = Math.max(1, Math.floor(concurrency! * adapts.level));
+    let fewer = fewerPlaces.get(limit);
+    if (fewer === undefined) {
+      fewer = placesOf(limit);
+      fewerPlaces.set(limit, fewer);
+    }
+    return fewer;
+  }
+
   function limitersOf({ quota: given }: Override): readonly Limiter[] {
     if (given === UNLIMITED) return [];
     const text = String(given);
@@ -179,14 +203,18 @@ export function ruleOf(options: RuleOptions): Rule {
     ...(options.advice !== undefined && { advice: options.advice }),
     matches,
     settles: settler !== undefined,
+    ...(adapts !== undefined && { adaptation: adapts }),
     holdsPlaces: places !== undefined,
     claims(call, { client, tier = OTHER_TIERS }) {
       const key = keyOf(call, client);
       if (key === undefined) return [];
       const claims: RuleClaim[] = [];
       const settled = settler && { call, costOf: (result: unknown) => settler(result, call) };
-      for (const one of limitersFor(client, tier)) claims.push(...rateClaims(rule, one, key, cost(call), settled));
-      if (places !== undefined) claims.push(placeClaim(rule, places, where, key));
+      for (const one of limitersFor(client, tier)) {
+        const units = adapts === undefined ? cost(call) : raised(adapts.costOf(call, cost(call)), cost(call), one);
+        claims.push(...rateClaims(rule, one, key, units, settled));
+      }
+      if (places !== undefined) claims.push(placeClaim(rule, placesNow(places), where, key));
       return claims;
     },
   };
@@ -205,6 +233,10 @@ function tiersOf(
   }
   return new Map(Object.entries(tiers).map(([tier, quotas]) => [tier, limiterOf(quotas)]));
 }
+
+/** A call that could pass can pass, however much it costs for now. */
+const raised = (now: number, usual: number, { quotas }: Limiter): number =>
+  Math.max(usual, Math.min(now, ...quotas.map(({ algorithm }) => algorithm.capacity)));
 
 /** The limiter's claims also name its block, over stores that cannot say at once that there is none: a gate never blocks. */
 function rateClaims(

@@ -1,19 +1,5 @@
-import {
-  createServer,
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-} from "node:http";
-import {
-  type AnswerReader,
-  answerReader,
-  deliveries,
-  isRequest,
-  type McpGate,
-  type Origin,
-  type Ruling,
-} from "sluice/mcp";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { type AnswerReader, deliveries, isRequest } from "sluice/mcp";
 import type { Identify } from "../../identity/identify.ts";
 import type { ProtectedResource } from "../../identity/resource.ts";
 import type { Logger } from "../../log.ts";
@@ -24,6 +10,7 @@ import { Client } from "./client.ts";
 import { rememberedCors } from "./cors.ts";
 import { headerMismatch } from "./header-mismatch.ts";
 import { endToEnd } from "./headers.ts";
+import { gotNoAnswer, type Passing, readerFor } from "./heard.ts";
 import { hostCheck } from "./hosts.ts";
 import { type Mount, mountFinder, type Target } from "./mounts.ts";
 import { lenientPath } from "./path.ts";
@@ -153,7 +140,7 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
         response.writeHead(status, text, endToEnd(fields));
         // A stream of events begins before its first event; what has a length follows at once.
         if (headers["content-length"] === undefined) response.write(NO_BYTES);
-        if (passing !== undefined) reader = readerFor(passing, headers);
+        if (passing !== undefined) reader = readerFor(passing, status, headers);
       },
       data(chunk) {
         reader?.push(chunk);
@@ -164,6 +151,7 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
         response.end();
       },
       failed(error) {
+        if (passing !== undefined) gotNoAnswer(passing);
         // In the middle of an answer there is nothing else to say.
         if (response.headersSent) return void response.destroy();
         log.warn({ err: error, upstream: upstream.name }, "the server behind did not answer");
@@ -213,22 +201,6 @@ type Who = Awaited<ReturnType<Identify>>;
 /** Whom a session belongs to. */
 const principalOf = ({ authInfo }: Who): string | undefined =>
   authInfo && JSON.stringify([authInfo.clientId, authInfo.extra?.sub]);
-
-/** Requests that the server gets. */
-interface Passing extends Extract<Ruling, { kind: "pass" }> {
-  readonly gate: McpGate;
-  readonly origin: Origin;
-}
-
-/** The gate hears the answers that it wants, as they pass. */
-function readerFor({ gate, origin, requests }: Passing, headers: IncomingHttpHeaders): AnswerReader | undefined {
-  const { watches } = gate;
-  if (watches === "nothing" || requests.length === 0 || headers["content-encoding"] !== undefined) return undefined;
-  return answerReader(watches, (id, answer) => {
-    const request = requests.find((one) => one.id === id);
-    if (request !== undefined) gate.sawAnswer(request, origin, answer);
-  });
-}
 
 /** Sends the head as it is: `flushHeaders` would write what is not ASCII in UTF-8. */
 const NO_BYTES = Buffer.alloc(0);

@@ -19,7 +19,7 @@ import {
 import { processUpstream } from "../../../src/proxy/process/process-upstream.ts";
 import { startGateway } from "./gateway.ts";
 
-const plainServer = fileURLToPath(new URL("../../fixtures/plain-server.ts", import.meta.url));
+const plainServer = fileURLToPath(new URL("../../../../sluice/test/inbound/mcp/plain-server.ts", import.meta.url));
 const suite = fileURLToPath(import.meta.resolve("@modelcontextprotocol/conformance/dist/index.js"));
 
 /** What the official suite says about a server, scenario by scenario. */

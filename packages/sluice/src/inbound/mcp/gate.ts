@@ -19,6 +19,7 @@ import { clientOf } from "./identity.ts";
 import { rulesOf } from "./limits.ts";
 import { loopGuarded } from "./loop-guard.ts";
 import { errorCodeOf, type McpRateLimitOptions } from "./options.ts";
+import { resultsOf } from "./results.ts";
 import { withShadow } from "./shadow.ts";
 import type { JsonRpcRequest } from "./types.ts";
 
@@ -35,6 +36,8 @@ export interface McpGate {
   refuse(request: JsonRpcRequest, refusal: Refusal): object;
   /** The server has answered a request, with a result or an error. */
   sawAnswer(request: JsonRpcRequest, origin: Origin, result: unknown): void;
+  /** The server did not answer a request, or answered that it needs rest, for so long (`Retry-After`, in milliseconds). */
+  sawFailure(request: JsonRpcRequest, retryAfterMs?: number): void;
   /** What a request falls under, and what each limit says about it. Nothing is taken. */
   explain(request: JsonRpcRequest, origin: Origin): Awaitable<Explanation>;
   /** Forget what calls like this one were charged: all limits that it falls under are as good as new. */
@@ -58,7 +61,8 @@ function storeOf(store: Store | undefined): Store {
 export function createMcpGate(options: McpRateLimitOptions): McpGate {
   const { client = clientOf, name = "mcp", refusal: form = "result", describe = refusalText, mrtr = "every" } = options;
   const store = storeOf(options.store);
-  const rules = rulesOf(options, store, name, options);
+  const onAdapt = options.onAdapt && isolated("onAdapt", options.onAdapt);
+  const rules = rulesOf(options, store, name, { ...options, ...(onAdapt && { onAdapt }) });
   const rulesFor = ruleIndex(rules);
   const usualWaitMs = maxWaitOf(options.wait);
   const tierOf = tierReader(options.tier);
@@ -91,13 +95,11 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
     for (const { call, client: key, tier } of list) announce({ call, client: key, tier, mode, ...outcome });
   }
 
-  /** Hear the results of the calls that say what they cost. */
-  const settlers = new WeakMap<JsonRpcRequest, (result: unknown) => void>();
-  const settles = rules.some((rule) => rule.settles);
+  const results = resultsOf(rules, store.clock ?? systemClock);
 
   const gate: McpGate = {
     waits: rules.some(({ maxWaitMs = usualWaitMs }) => maxWaitMs > 0),
-    watches: settles ? "everything" : legs === undefined ? "nothing" : "rounds",
+    watches: results !== undefined ? "everything" : legs === undefined ? "nothing" : "rounds",
 
     admit(requests, origin, signal) {
       const calls = requests.map((request) => callOf(request, origin));
@@ -116,10 +118,11 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
                   () => admissions.attempt(onTrial),
                   (outcome) => tell(onTrial, "shadow", outcome),
                 );
-          if (settles) {
-            requests.forEach((request, i) => {
-              settlers.set(request, (result) => whole.settle?.(calls[i]!, result));
-            });
+          if (results !== undefined) {
+            for (const [i, request] of requests.entries()) {
+              const call = calls[i]!;
+              results.expect(request, { call, rules: rulesOn(list, call), admission: whole });
+            }
           }
           return whole;
         });
@@ -139,9 +142,10 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
       return { jsonrpc: "2.0", id: request.id, ...answer };
     },
 
+    sawFailure: (request, retryAfterMs) => results?.failed(request, retryAfterMs),
+
     sawAnswer(request, origin, result) {
-      settlers.get(request)?.(result);
-      settlers.delete(request);
+      results?.saw(request, result);
       if (legs === undefined || (result as { resultType?: unknown } | undefined)?.resultType !== "input_required")
         return;
       const call = callOf(request, origin);
@@ -167,6 +171,9 @@ function inMode(list: readonly Applied[], mode: Rule["mode"]): readonly Applied[
     return rules.length === 0 ? [] : [{ ...one, rules }];
   });
 }
+
+const rulesOn = (list: readonly Applied[], call: McpCall): readonly Rule[] =>
+  list.find((one) => one.call === call)?.rules ?? [];
 
 /** What could not be decided is not let through: the answer says that the limiter failed, not that there is a limit. */
 export function failed(request: JsonRpcRequest): object {

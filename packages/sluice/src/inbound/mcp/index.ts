@@ -7,6 +7,7 @@ export {
   readRefusal,
 } from "../../answers/mcp.ts";
 export { type Refusal, refusalText } from "../../answers/text.ts";
+export type { AdaptOptions } from "../../policy/adapt.ts";
 export type { AuthInfoLike, McpCall } from "../../policy/call.ts";
 export type { ArgumentCost, Cost } from "../../policy/cost.ts";
 export type { KeyPart, PolicyKey } from "../../policy/key.ts";
@@ -28,7 +29,7 @@ export { createMcpGate, failed, type McpGate, requestsIn } from "./gate.ts";
 export { type ClientOf, clientOf } from "./identity.ts";
 export type { LimitLike, LimitOptions, McpLimits } from "./limits.ts";
 export type { LoopOptions } from "./loop-options.ts";
-export type { McpDecisionEvent, McpRateLimitOptions } from "./options.ts";
+export type { AdaptEvent, McpDecisionEvent, McpRateLimitOptions } from "./options.ts";
 export { limitTransport, rateLimit } from "./server.ts";
 export { type LimitToolOptions, limitTool } from "./tool.ts";
 export type { FetchLike, JsonRpcRequest, ServerLike, ToolCallback, TransportLike } from "./types.ts";

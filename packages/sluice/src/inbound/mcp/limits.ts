@@ -48,12 +48,15 @@ export interface McpLimits {
 /** The key of limits that all clients share. */
 const EVERYONE = "everyone";
 
+/** What holds for all limits of a server. */
+type RuleSettings = Pick<McpRateLimitOptions, "whenChanged" | "mode" | "overrides" | "onAdapt">;
+
 /** @throws RangeError, TypeError for limits that cannot be, naming where they stand. */
 export function rulesOf(
   { perClient, global, methods = {}, tools = {}, policies = [] }: McpLimits,
   store: Store,
   name: string,
-  { whenChanged, mode, overrides }: Pick<McpRateLimitOptions, "whenChanged" | "mode" | "overrides"> = {},
+  { whenChanged, mode, overrides, onAdapt }: RuleSettings = {},
 ): readonly Rule[] {
   const rules: Rule[] = [];
   const add = (
@@ -112,7 +115,14 @@ export function rulesOf(
     ({ method, tool }) => method === "tools/call" && !(tool !== undefined && named.has(tool)),
   );
   const onTrial = mode === "shadow" ? policies.map((policy) => ({ ...policy, mode })) : policies;
-  return [...rules, ...rulesOfPolicies(onTrial, store, name, { whenChanged, overrides })];
+  return [
+    ...rules,
+    ...rulesOfPolicies(onTrial, store, name, {
+      whenChanged,
+      overrides,
+      onAdapt: onAdapt && ((policy, level) => onAdapt({ policy, level })),
+    }),
+  ];
 }
 
 function toOptions(given: QuotaLike | LimitOptions, per: "client" | "everyone" = "client"): LimitOptions {

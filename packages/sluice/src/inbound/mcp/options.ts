@@ -28,6 +28,14 @@ export interface McpDecisionEvent {
   readonly waitedMs: number;
 }
 
+/** A policy that adapts itself to the server is lowered, or raised again. */
+export interface AdaptEvent {
+  /** The name of the policy. */
+  readonly policy: string;
+  /** The part of its limit that holds now. */
+  readonly level: number;
+}
+
 export interface McpRateLimitOptions extends McpLimits {
   /**
    * Whose limits a call falls under: `undefined` lets it through uncharged.
@@ -98,6 +106,8 @@ export interface McpRateLimitOptions extends McpLimits {
    * @default false
    */
   readonly loops?: boolean | LoopOptions;
+  /** Is told how far a policy with `adapt` is lowered now: 1 is all of its limit. */
+  readonly onAdapt?: (event: AdaptEvent) => void;
   /** Is told of every decision. What it throws is reported once and changes nothing. */
   readonly onDecision?: (event: McpDecisionEvent) => void;
 }
