@@ -201,6 +201,18 @@ describe("the store", () => {
     expect(await times(1)).toEqual([200]);
   });
 
+  it("has a limiter for each route and group, of a name that operators can know", async () => {
+    const { statuses } = await app({ max: 9, keyGenerator: () => "me" }, (instance) => {
+      instance.get("/search", { config: { rateLimit: { max: 5 } } }, () => "ok");
+      instance.get("/list", { config: { rateLimit: { max: 5, groupId: "lists" } } }, () => "ok");
+    });
+    await statuses("/search", "/list", "/list");
+    const left = (name: string, key: string) => createLimiter({ name, quota: "5/min", store }).peek(key, 0).remaining;
+    expect(left("fastify-rate-limit/GET /search", "me")).toBe(4);
+    // @fastify/rate-limit itself writes the group behind the key.
+    expect(left("fastify-rate-limit/group/lists", "melists")).toBe(3);
+  });
+
   it("fails as a store, not as a limit: an outage is never a 429", async () => {
     const broken = { take: () => Promise.reject(new Error("no disk")), forget: () => undefined } as Store;
     for (const each of [broken, fallback(broken, "closed")]) {
