@@ -14,6 +14,8 @@ import { createLimiter, createConcurrencyLimiter, perDay, perSecond } from "slui
 import { limitFetch, limitTool } from "sluice/mcp";
 import { rateLimit } from "sluice/node";
 import "sluice/express"; import "sluice/fastify"; import "sluice/hono"; import "sluice/web"; import "sluice/fastmcp";
+import "sluice/compat/fastify-rate-limit"; import "sluice/compat/hono-rate-limiter"; import "sluice/compat/nestjs-throttler";
+import { sluiceStore } from "sluice/compat/express-rate-limit";
 import { sqliteStore } from "sluice/sqlite";
 import { manualClock } from "sluice/testing";
 
@@ -27,6 +29,17 @@ assert.equal(manualClock().pending, 0);
 const overFile = () => createLimiter({ quota: "1/min", store: sqliteStore({ path: process.version + ".db" }) });
 if (process.version.startsWith("v20.")) assert.throws(overFile, { code: "SQLITE_VERSION" });
 else assert.ok((await overFile().consume("a")).allowed);
+
+const hits = sluiceStore();
+hits.init({ windowMs: 60_000, limit: 1, skipFailedRequests: true });
+const hit = async () => {
+  await null;
+  const { totalHits } = hits.increment("a");
+  await null;
+  if (totalHits > 1) hits.decrement("a"); // a refused request has nothing to get back
+  return totalHits;
+};
+assert.deepEqual([await hit(), await hit(), await hit()], [1, 2, 2]);
 
 const tool = limitTool({ tool: "t", limit: "1/min" }, async () => ({ content: [] }));
 assert.equal((await tool({})).isError, undefined);

@@ -7,7 +7,7 @@ const LAYERS = [
   ["algorithms"],
   ["limiter"],
   ["stores", "policy", "answers"],
-  ["inbound", "outbound", "testing"],
+  ["inbound", "compat", "outbound", "testing"],
   ["observe"],
 ];
 const SOURCE = join(import.meta.dirname, "../src");
