@@ -205,7 +205,7 @@ describe("what a server says by itself", () => {
   });
 
   it("goes to who listens when nobody waits, also what was said before", async () => {
-    await start({ command: command("talking-server") });
+    await start({ command: command("talking-server"), env: { READY: "1" } });
     const id = await session();
     // A notification has no answer: what the server says then belongs to no request.
     const tell = (n: number) =>
