@@ -1,10 +1,18 @@
-import type { AdaptOptions, LimitLike, LoopOptions, McpRateLimitOptions, Policy, TierOf } from "sluice/mcp";
+import type {
+  AdaptOptions,
+  LimitLike,
+  LoopOptions,
+  McpRateLimitOptions,
+  Policy,
+  TicketOptions,
+  TierOf,
+} from "sluice/mcp";
 import { refusalText } from "sluice/mcp";
 import type { Config, LimitConfig, PolicyConfig } from "./schema.ts";
 
 /** What a policy file says, as options of the library. Usage goes on when a reload gives a quota other numbers. */
 export function limitsOf(config: Config): McpRateLimitOptions {
-  const { perClient, global, methods, tools, policies, mode, wait, loops, answer = {}, tier = {} } = config;
+  const { perClient, global, methods, tools, policies, mode, wait, tickets, loops, answer = {}, tier = {} } = config;
   const { form, errorCode, text } = answer;
   return {
     name: "gateway",
@@ -16,11 +24,22 @@ export function limitsOf(config: Config): McpRateLimitOptions {
     ...(policies !== undefined && { policies: policies.map(policyOf) }),
     ...(mode !== undefined && { mode }),
     ...(wait !== undefined && { wait }),
+    ...(tickets !== undefined && { tickets: ticketsOf(tickets) }),
     ...(form !== undefined && { refusal: form }),
     ...(errorCode !== undefined && { errorCode }),
     ...(text !== undefined && { describe: (refusal) => `${refusalText(refusal)} ${text}` }),
     ...(loops !== undefined && { loops: loopsOf(loops) }),
     tier: tierOf(tier),
+  };
+}
+
+function ticketsOf(tickets: NonNullable<Config["tickets"]>): boolean | TicketOptions {
+  if (typeof tickets === "boolean") return tickets;
+  const { secret, hold, rounds } = tickets;
+  return {
+    ...(secret !== undefined && { secret }),
+    ...(hold !== undefined && { holdMs: hold }),
+    ...(rounds !== undefined && { maxRounds: rounds }),
   };
 }
 

@@ -15,6 +15,8 @@ export interface Refusal {
   readonly advice?: string;
   /** Set when it is no limit that refuses, but the call that repeats itself. */
   readonly loop?: LoopFacts;
+  /** Set when the client is to come again with this, and the call is not over. */
+  readonly ticket?: string;
 }
 
 /**

@@ -6,6 +6,7 @@ import type { Logger } from "../../log.ts";
 import { type Reading, readMessage } from "../../message/read-message.ts";
 import { headerMismatchAnswer, invalid, rejections, serverFailed, tooLarge } from "../answers.ts";
 import type { Gates } from "../gates.ts";
+import { withoutTicketOf } from "../without-ticket.ts";
 import { Client } from "./client.ts";
 import { rememberedCors } from "./cors.ts";
 import { headerMismatch } from "./header-mismatch.ts";
@@ -107,7 +108,7 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
     };
     const ruling = await decide(delivery, gate);
     if (ruling.kind === "pass") {
-      const carried = { body, messages, principal: principalOf(known) };
+      const carried = { body: withoutTicketOf(ruling, body), messages, principal: principalOf(known) };
       return pass(target, request, response, client, carried, { ...ruling, gate, origin });
     }
     if (ruling.kind === "cancelled") return void response.writeHead(202).end();

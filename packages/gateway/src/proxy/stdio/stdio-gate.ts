@@ -2,6 +2,7 @@ import { type Admission, isRequest, type JsonRpcRequest, type McpGate, type Orig
 import { readMessage } from "../../message/read-message.ts";
 import { failures, refusals, rejections } from "../answers.ts";
 import type { Gates } from "../gates.ts";
+import { withoutTicketOf } from "../without-ticket.ts";
 
 export interface StdioGateOptions {
   readonly gates: Gates;
@@ -95,7 +96,7 @@ export function stdioGate({ gates, origin, toServer, toClient, failed }: StdioGa
       entry.admission = admission;
       enter(entry);
     }
-    toServer(line);
+    toServer(withoutTicketOf(admission, line));
   }
 
   function fail({ requests }: Passing, isBatch: boolean, error: unknown): void {

@@ -25,6 +25,8 @@ export interface Admission {
   readonly refusal?: Refusal;
   /** What listeners hear; `undefined` for calls without limits. */
   readonly outcome?: Pick<McpDecisionEvent, "decision" | "decisions" | "waitedMs">;
+  /** The ticket that the call came with (`requestState`): it is ours, and the server must not see it. */
+  readonly ticket?: string;
   /** One of the calls has this result, which says what it cost. Missing where no result does. */
   settle?(call: McpCall, result: unknown): void;
   /** Whether somebody must say when the calls have ended. */

@@ -16,8 +16,16 @@ export interface Delivery {
 
 /** What becomes of a delivery. */
 export type Ruling =
-  /** The server gets it. `admission` is there when somebody must say when the calls have ended. */
-  | { readonly kind: "pass"; readonly requests: readonly JsonRpcRequest[]; readonly admission?: Admission }
+  /**
+   * The server gets it, without the `ticket` if there is one (see `withoutTicket`). `admission` is there when somebody must say when
+   * the calls have ended.
+   */
+  | {
+      readonly kind: "pass";
+      readonly requests: readonly JsonRpcRequest[];
+      readonly admission?: Admission;
+      readonly ticket?: string;
+    }
   /** The client gets this, and the server nothing. `fields` are names and values in turn. */
   | {
       readonly kind: "answer";
@@ -81,7 +89,8 @@ export function deliveries(own: McpGate, { httpStatus = 200, onFailure = report 
       const { refusal } = admission;
       if (refusal === undefined) {
         const isWatched = admission.holdsPlaces || gate.watches !== "nothing";
-        return { kind: "pass", requests, ...(isWatched && { admission }) };
+        const { ticket } = admission;
+        return { kind: "pass", requests, ...(isWatched && { admission }), ...(ticket !== undefined && { ticket }) };
       }
       const status = httpStatus === 429 && refusal.decision.degraded ? 503 : httpStatus;
       return answer((one) => gate.refuse(one, refusal), status, fieldsOf(admission, status));

@@ -5,6 +5,7 @@ import type { Origin } from "./call.ts";
 import { deliveries, type Ruling } from "./deliveries.ts";
 import { createMcpGate, type McpGate } from "./gate.ts";
 import type { McpRateLimitOptions } from "./options.ts";
+import { withoutTicket } from "./tickets.ts";
 import type { FetchContext, FetchLike, JsonRpcRequest } from "./types.ts";
 
 export interface LimitFetchOptions extends McpRateLimitOptions {
@@ -48,9 +49,11 @@ export function limitFetch(handler: FetchLike, options: LimitFetchOptions): Fetc
     const ruling = await decide({ body, origin, signal: request.signal });
     if (ruling.kind === "cancelled") return new Response(null, { status: 202 });
     if (ruling.kind === "answer") return answered(ruling);
-    const { admission, requests } = ruling;
-    if (admission === undefined) return handler(request, context);
-    return served(gate, admission, requests, origin, () => handler(request, context));
+    const { admission, requests, ticket } = ruling;
+    const run = async () =>
+      ticket === undefined ? handler(request, context) : handler(...(await stripped(request, context, ticket)));
+    if (admission === undefined) return run();
+    return served(gate, admission, requests, origin, run);
   };
 }
 
@@ -74,6 +77,18 @@ async function served(
     admission.finish();
     throw error;
   }
+}
+
+/** The same without the ticket, which is none of the server's. */
+async function stripped(request: Request, context: FetchContext, ticket: string): Promise<[Request, FetchContext]> {
+  const { parsedBody, ...rest } = context;
+  if (parsedBody !== undefined) {
+    const { requestState: _, ...params } = (parsedBody as JsonRpcRequest).params ?? {};
+    return [request, { ...rest, parsedBody: { ...(parsedBody as JsonRpcRequest), params } }];
+  }
+  const headers = new Headers(request.headers);
+  headers.delete("content-length");
+  return [new Request(request, { headers, body: withoutTicket(await request.text(), ticket) }), rest];
 }
 
 const TOO_LARGE = Symbol("too large");

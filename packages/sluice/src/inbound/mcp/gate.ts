@@ -22,6 +22,7 @@ import { errorCodeOf, type McpRateLimitOptions } from "./options.ts";
 import { resultsOf } from "./results.ts";
 import { withShadow } from "./shadow.ts";
 import type { JsonRpcRequest } from "./types.ts";
+import { withWaitingRounds } from "./waiting-rounds.ts";
 
 /** Decides about the requests of clients, before the server sees them. */
 export interface McpGate {
@@ -159,9 +160,10 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
       );
     },
   };
-  const { loops = false } = options;
-  if (loops === false) return gate;
-  return loopGuarded(gate, { loops, client, clock: store.clock ?? systemClock, announce });
+  const { loops = false, tickets = false } = options;
+  const clock = store.clock ?? systemClock;
+  const inRounds = tickets === false ? gate : withWaitingRounds(gate, { tickets, client, clock });
+  return loops === false ? inRounds : loopGuarded(inRounds, { loops, client, clock, announce });
 }
 
 /** The calls that rules of this mode apply to. */

@@ -31,5 +31,6 @@ export type { LimitLike, LimitOptions, McpLimits } from "./limits.ts";
 export type { LoopOptions } from "./loop-options.ts";
 export type { AdaptEvent, McpDecisionEvent, McpRateLimitOptions } from "./options.ts";
 export { limitTransport, rateLimit } from "./server.ts";
+export { type TicketOptions, withoutTicket } from "./tickets.ts";
 export { type LimitToolOptions, limitTool } from "./tool.ts";
 export type { FetchLike, JsonRpcRequest, ServerLike, ToolCallback, TransportLike } from "./types.ts";

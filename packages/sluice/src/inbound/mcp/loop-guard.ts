@@ -11,6 +11,7 @@ import type { ClientOf } from "./identity.ts";
 import { loopMemory } from "./loop-memory.ts";
 import { type LoopOptions, loopSettings } from "./loop-options.ts";
 import type { McpDecisionEvent } from "./options.ts";
+import { pause } from "./pause.ts";
 import { fingerprintOf } from "./same.ts";
 import type { JsonRpcRequest } from "./types.ts";
 
@@ -121,20 +122,4 @@ function withoutMeta(result: unknown): unknown {
   if (typeof result !== "object" || result === null || !("_meta" in result)) return result;
   const { _meta, ...rest } = result;
   return rest;
-}
-
-/** @throws the reason of the signal */
-function pause(clock: Clock, ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const leave = () => {
-      cancel();
-      reject(signal!.reason);
-    };
-    const cancel = clock.after(ms, () => {
-      signal?.removeEventListener("abort", leave);
-      resolve();
-    });
-    if (signal?.aborted) leave();
-    else signal?.addEventListener("abort", leave, { once: true });
-  });
 }

@@ -10,6 +10,7 @@ import type { Wait } from "../../policy/wait.ts";
 import type { ClientOf } from "./identity.ts";
 import type { McpLimits } from "./limits.ts";
 import type { LoopOptions } from "./loop-options.ts";
+import type { TicketOptions } from "./tickets.ts";
 
 /** One decision on one call, as listeners hear of it. */
 export interface McpDecisionEvent {
@@ -67,6 +68,14 @@ export interface McpRateLimitOptions extends McpLimits {
    * @default false
    */
   readonly wait?: Wait;
+  /**
+   * Let calls of clients of 2026-07-28 wait longer than one request can: they are held for a while, and then asked to come again
+   * (`input_required`), which the official SDK does by itself. `true` waits up to 16 s, in 8 rounds. Each round that ends without a
+   * place is heard of as a refusal.
+   *
+   * @default false
+   */
+  readonly tickets?: boolean | TicketOptions;
   /**
    * What becomes of usage when a deploy, or a reload, gives a quota other numbers: it begins anew, or goes on. Of `tiers` it
    * always goes on.

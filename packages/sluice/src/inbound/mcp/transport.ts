@@ -42,7 +42,7 @@ export function gateTransport<T extends TransportLike>(transport: T, gate: McpGa
     return send(message, options);
   };
 
-  function receive(deliver: () => void, request: JsonRpcRequest, extra: MessageExtra): void {
+  function receive(deliver: (passed: JsonRpcRequest) => void, request: JsonRpcRequest, extra: MessageExtra): void {
     const entry: Passing = {
       request,
       origin: originOf(extra, transport, connection),
@@ -87,13 +87,13 @@ export function gateTransport<T extends TransportLike>(transport: T, gate: McpGa
     else admission.abandon();
   }
 
-  function settle(entry: Passing, admission: Admission, deliver: () => void): void {
+  function settle(entry: Passing, admission: Admission, deliver: (passed: JsonRpcRequest) => void): void {
     if (admission.refusal !== undefined) {
       answer(entry.request, gate.refuse(entry.request, admission.refusal));
       return;
     }
     if (admission.holdsPlaces || gate.watches !== "nothing") enter({ ...entry, admission });
-    deliver();
+    deliver(admission.ticket === undefined ? entry.request : withoutState(entry.request));
   }
 
   function fail({ request }: Passing, error: unknown): void {
@@ -124,7 +124,7 @@ export function gateTransport<T extends TransportLike>(transport: T, gate: McpGa
     "onmessage",
     (next) =>
       function (this: unknown, message: WireMessage, extra: MessageExtra) {
-        if (isRequest(message)) receive(() => next.call(this, message, extra), message, extra);
+        if (isRequest(message)) receive((passed) => next.call(this, passed, extra), message, extra);
         else if (!isDropped(message)) next.call(this, message, extra);
       },
   );
@@ -167,6 +167,12 @@ function accessorOf(object: object, name: string): Required<Pick<PropertyDescrip
     if (get !== undefined && set !== undefined) return { get, set };
   }
   return undefined;
+}
+
+/** The state of a request that is a ticket of ours is none of the server's. */
+function withoutState(request: JsonRpcRequest): JsonRpcRequest {
+  const { requestState: _, ...params } = request.params ?? {};
+  return { ...request, params };
 }
 
 /** What SDK v1 (`requestInfo`) and v2 (`request`) say about the request behind a message. Without one, the connection is the client. */
