@@ -69,6 +69,7 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
   /** Only made when a policy looks at headers. */
   const headersOf = (request: IncomingMessage) =>
     gates.readsHeaders === false ? {} : { headers: fetchHeaders(request) };
+  let isStopping = false;
   const { decide } = deliveries(gates.current, {
     httpStatus,
     onFailure: (error) => log.error({ err: error }, "a request could not be decided about"),
@@ -125,6 +126,8 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
     const forwarded = upstream.forward(request, options, {
       head(status, text, fields, headers) {
         cors.learn(request, headers);
+        // A client that keeps a connection would send its next call where soon nobody is.
+        if (isStopping) response.shouldKeepAlive = false;
         response.writeHead(status, text, endToEnd(fields));
         // A stream of events begins before its first event; what has a length follows at once.
         if (headers["content-length"] === undefined) response.write(NO_BYTES);
@@ -163,6 +166,7 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
     fields: readonly string[] = [],
   ): void {
     if (response.headersSent || response.destroyed) return;
+    if (isStopping) response.shouldKeepAlive = false;
     const body = Buffer.from(text);
     const own = ["content-type", "application/json", "content-length", String(body.length)];
     response.writeHead(status, [...own, ...cors.fieldsFor(request), ...fields]).end(body);
@@ -178,10 +182,12 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
   server.headersTimeout = PATIENCE_MS;
   return {
     server,
-    close: (drainMs) =>
-      drained(server, drainMs).finally(() => {
+    close(drainMs) {
+      isStopping = true;
+      return drained(server, drainMs).finally(() => {
         for (const { upstream } of mounts) upstream.close();
-      }),
+      });
+    },
   };
 }
 
@@ -252,6 +258,9 @@ function fetchHeaders({ headers }: IncomingMessage): Headers {
 }
 
 async function drained(server: Server, drainMs: number): Promise<void> {
+  // A connection whose answer began before is not kept after it: nobody would close it, and all would wait until the end.
+  server.keepAliveTimeout = 1;
+  server.keepAliveTimeoutBuffer = 0;
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
   const timer = setTimeout(() => server.closeAllConnections(), drainMs);
