@@ -40,6 +40,8 @@ export interface HttpProxyOptions {
   readonly httpStatus: 200 | 429;
   /** A larger body is answered with 413. In bytes. */
   readonly maxMessageBytes: number;
+  /** A whole request has to be here within this time. In milliseconds. @default 60_000 */
+  readonly patienceMs?: number;
 }
 
 export interface HttpProxy {
@@ -48,8 +50,8 @@ export interface HttpProxy {
   close(drainMs: number): Promise<void>;
 }
 
-/** A whole request has to be here within this time. */
-const PATIENCE_MS = 60_000;
+/** How often is looked for requests that take too long, at the most. */
+const LOOK_EVERY_MS = 30_000;
 /** Longer than a load balancer keeps a connection, so that it is never this side that closes one in use. */
 const KEEP_ALIVE_MS = 75_000;
 
@@ -61,7 +63,7 @@ const FORMS = /^\s*(application\/x-www-form-urlencoded|multipart\/form-data)\b/i
  * status but those of refusals is the server's own. Bodies are passed on as they came.
  */
 export function httpProxy(options: HttpProxyOptions): HttpProxy {
-  const { mounts, gates, log, identify, httpStatus, maxMessageBytes } = options;
+  const { mounts, gates, log, identify, httpStatus, maxMessageBytes, patienceMs = 60_000 } = options;
   const find = mountFinder(mounts);
   const isMeant = hostCheck(options.hosts);
   const mcpPaths = new Map(mounts.map((mount) => [mount, lenientPath(mount.upstream.url.pathname)]));
@@ -83,7 +85,7 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
     const isMcp = lenientPath(target.url) === mcpPaths.get(target.mount);
     if (!mayHaveMessages(request, isMcp)) return pass(target, request, response, client);
     if (isEncoded(request)) return answer(request, response, 415, rejections(ENCODED));
-    const body = await readBody(request, maxMessageBytes, PATIENCE_MS);
+    const body = await readBody(request, maxMessageBytes, patienceMs);
     if (typeof body === "string") return unread(request, response, body);
     const reading = readMessage(body);
     if (!isMcp && !isMessage(reading)) return pass(target, request, response, client, body);
@@ -153,9 +155,13 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
 
   function unread(request: IncomingMessage, response: ServerResponse, why: Unread): void {
     if (why === "gone") return;
-    response.setHeader("Connection", "close");
-    if (why === "too large") answer(request, response, 413, tooLarge(maxMessageBytes));
-    else answer(request, response, 408, rejections({ kind: "unreadable", why: "it did not come to its end in time" }));
+    if (why === "too large") {
+      answer(request, response, 413, tooLarge(maxMessageBytes));
+      // One that is cut off while it sends does not hear the answer. The rest is read and dropped, for as long as a request may take.
+      return void request.resume();
+    }
+    response.shouldKeepAlive = false;
+    answer(request, response, 408, rejections({ kind: "unreadable", why: "it did not come to its end in time" }));
   }
 
   function answer(
@@ -172,14 +178,19 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
     response.writeHead(status, [...own, ...cors.fieldsFor(request), ...fields]).end(body);
   }
 
-  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: PATIENCE_MS }, (request, response) => {
+  const timeouts = {
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    headersTimeout: patienceMs,
+    requestTimeout: patienceMs,
+    connectionsCheckingInterval: Math.min(patienceMs, LOOK_EVERY_MS),
+  };
+  const server = createServer(timeouts, (request, response) => {
     serve(request, response).catch((error: unknown) => {
       if (response.destroyed) return;
       log.error({ err: error }, "a request failed in the gateway");
       answer(request, response, 500, serverFailed([]));
     });
   });
-  server.headersTimeout = PATIENCE_MS;
   return {
     server,
     close(drainMs) {

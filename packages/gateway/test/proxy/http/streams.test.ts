@@ -44,12 +44,10 @@ it("holds thousands of idle streams, goes on answering and limiting, and lets go
   const url = new URL(`http://127.0.0.1:${await told(upstream)}/mcp`);
   const before = sockets();
   const gateway = await startGateway(url, { tools: { search: "1/h" } });
-  const connections = () =>
-    new Promise<number>((resolve) => gateway.server.getConnections((_error, now) => resolve(now)));
   try {
     const clients = run(listeners, gateway.url.port, count);
     expect(await told(clients)).toBe("data: hello");
-    expect(await connections()).toBe(count);
+    expect(await gateway.connections()).toBe(count);
 
     for (let id = 1; id <= 100; id++) expect((await send(gateway.url, call(id, "other"))).json.result).toEqual({});
     expect((await send(gateway.url, call(101, "search"))).json.result).toEqual({});
@@ -63,7 +61,7 @@ it("holds thousands of idle streams, goes on answering and limiting, and lets go
     const left = ask(upstream, { until: 0 });
     clients.kill("SIGKILL");
     await left;
-    while ((await connections()) > 0) await new Promise(setImmediate);
+    while ((await gateway.connections()) > 0) await new Promise(setImmediate);
     expect((await send(gateway.url, call(103, "other"))).json.result).toEqual({});
   } finally {
     await gateway.close();
