@@ -144,8 +144,11 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
         response.end();
       },
       failed(error) {
-        // In the middle of an answer there is nothing else to say.
-        if (response.headersSent) return void response.destroy();
+        // In the middle of an answer there is nothing else to say. What ran there has ended, and not because of the client.
+        if (response.headersSent) {
+          client.hasAll();
+          return void response.destroy();
+        }
         log.warn({ err: error, upstream: upstream.url.host }, "the server behind did not answer");
         answer(request, response, 502, serverFailed(passing?.requests ?? []));
       },
