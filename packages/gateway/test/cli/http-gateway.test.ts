@@ -1,61 +1,22 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { call, type Recorder, send, startRecorder } from "../proxy/http/gateway.ts";
 import { runMain } from "./run-main.ts";
+import { type Started, startMain } from "./start-main.ts";
 
-const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 const TOKEN = "correct horse battery staple";
 const authorized = { headers: { Authorization: `Bearer ${TOKEN}` } };
 
-interface Started {
-  readonly child: ChildProcess;
-  readonly url: URL;
-  readonly admin: URL;
-  /** The next line of the log with this text. */
-  logged(text: string): Promise<any>;
-}
-
 const children: ChildProcess[] = [];
 
-const ANYWHERE = ["--listen", "127.0.0.1:0"];
-
-async function start(
-  args: readonly string[],
-  env: object = {},
-  listen: readonly string[] = ANYWHERE,
-): Promise<Started> {
-  const all = ["--no-warnings", main, ...args, ...listen, "--admin", "127.0.0.1:0"];
-  const child = spawn(process.execPath, all, {
-    stdio: ["ignore", "inherit", "pipe"],
-    env: { ...process.env, SLUICE_ADMIN_TOKEN: TOKEN, ...env },
-  });
-  children.push(child);
-  const lines: any[] = [];
-  const waiting = new Set<() => void>();
-  createInterface({ input: child.stderr! }).on("line", (line) => {
-    if (!line.startsWith("{")) return;
-    lines.push(JSON.parse(line));
-    for (const look of waiting) look();
-  });
-  const logged = (text: string) =>
-    new Promise<any>((resolve) => {
-      const look = () => {
-        const at = lines.findIndex(({ msg }) => msg.includes(text));
-        if (at === -1) return;
-        waiting.delete(look);
-        resolve(lines.splice(at, 1)[0]);
-      };
-      waiting.add(look);
-      look();
-    });
-  const [{ at }, admin] = await Promise.all([logged("limits are in front"), logged("the admin API listens")]);
-  return { child, url: new URL(at), admin: new URL(admin.at), logged };
+async function start(args: readonly string[], env: object = {}, listen?: readonly string[]): Promise<Started> {
+  const started = await startMain(args, { SLUICE_ADMIN_TOKEN: TOKEN, ...env }, listen);
+  children.push(started.child);
+  return started;
 }
 
 let upstream: Recorder;

@@ -36,6 +36,13 @@ export class Client {
     if (this.#response === undefined) this.#end();
   }
 
+  /** Nothing more comes from the server: its calls have ended, whatever becomes of the connection to the client. */
+  hasAll(): void {
+    this.#forwarded = undefined;
+    this.#admission?.finish();
+    this.#admission = undefined;
+  }
+
   #over(): void {
     this.#hasLeft = this.#response?.writableFinished === false;
     this.#response = undefined;

@@ -33,6 +33,8 @@ export interface HttpProxyOptions {
   readonly httpStatus: 200 | 429;
   /** A larger body is answered with 413. In bytes. */
   readonly maxMessageBytes: number;
+  /** A whole request has to be here within this time. In milliseconds. @default 60_000 */
+  readonly patienceMs?: number;
 }
 
 export interface HttpProxy {
@@ -41,8 +43,8 @@ export interface HttpProxy {
   close(drainMs: number): Promise<void>;
 }
 
-/** A whole request has to be here within this time. */
-const PATIENCE_MS = 60_000;
+/** How often is looked for requests that take too long, at the most. */
+const LOOK_EVERY_MS = 30_000;
 /** Longer than a load balancer keeps a connection, so that it is never this side that closes one in use. */
 const KEEP_ALIVE_MS = 75_000;
 
@@ -54,7 +56,7 @@ const FORMS = /^\s*(application\/x-www-form-urlencoded|multipart\/form-data)\b/i
  * status but those of refusals is the server's own. Bodies are passed on as they came.
  */
 export function httpProxy(options: HttpProxyOptions): HttpProxy {
-  const { mounts, gates, log, identify, resource, httpStatus, maxMessageBytes } = options;
+  const { mounts, gates, log, identify, resource, httpStatus, maxMessageBytes, patienceMs = 60_000 } = options;
   const find = mountFinder(mounts);
   const isMeant = hostCheck(options.hosts);
   const mcpPaths = new Map(mounts.map((mount) => [mount, lenientPath(mount.upstream.path)]));
@@ -62,6 +64,7 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
   /** Only made when a policy looks at headers. */
   const headersOf = (request: IncomingMessage) =>
     gates.readsHeaders === false ? {} : { headers: fetchHeaders(request) };
+  let isStopping = false;
   const { decide } = deliveries(gates.current, {
     httpStatus,
     onFailure: (error) => log.error({ err: error }, "a request could not be decided about"),
@@ -82,7 +85,7 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
       return known && pass(target, request, response, client, { principal: principalOf(known) });
     }
     if (isEncoded(request)) return answer(request, response, 415, rejections(ENCODED));
-    const body = await readBody(request, maxMessageBytes, PATIENCE_MS);
+    const body = await readBody(request, maxMessageBytes, patienceMs);
     if (typeof body === "string") return unread(request, response, body);
     const reading = readMessage(body);
     if (!isMcp && !isMessage(reading)) return pass(target, request, response, client, { body });
@@ -138,6 +141,8 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
     const forwarded = upstream.forward(request, options, {
       head(status, text, fields, headers) {
         cors.learn(request, headers);
+        // A client that keeps a connection would send its next call where soon nobody is.
+        if (isStopping) response.shouldKeepAlive = false;
         response.writeHead(status, text, endToEnd(fields));
         // A stream of events begins before its first event; what has a length follows at once.
         if (headers["content-length"] === undefined) response.write(NO_BYTES);
@@ -153,8 +158,11 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
       },
       failed(error) {
         if (passing !== undefined) gotNoAnswer(passing);
-        // In the middle of an answer there is nothing else to say.
-        if (response.headersSent) return void response.destroy();
+        // In the middle of an answer there is nothing else to say. What ran there has ended, and not because of the client.
+        if (response.headersSent) {
+          client.hasAll();
+          return void response.destroy();
+        }
         log.warn({ err: error, upstream: upstream.name }, "the server behind did not answer");
         answer(request, response, 502, serverFailed(passing?.requests ?? []));
       },
@@ -164,9 +172,13 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
 
   function unread(request: IncomingMessage, response: ServerResponse, why: Unread): void {
     if (why === "gone") return;
-    response.setHeader("Connection", "close");
-    if (why === "too large") answer(request, response, 413, tooLarge(maxMessageBytes));
-    else answer(request, response, 408, rejections({ kind: "unreadable", why: "it did not come to its end in time" }));
+    if (why === "too large") {
+      answer(request, response, 413, tooLarge(maxMessageBytes));
+      // One that is cut off while it sends does not hear the answer. The rest is read and dropped, for as long as a request may take.
+      return void request.resume();
+    }
+    response.shouldKeepAlive = false;
+    answer(request, response, 408, rejections({ kind: "unreadable", why: "it did not come to its end in time" }));
   }
 
   function answer(
@@ -177,23 +189,31 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
     fields: readonly string[] = [],
   ): void {
     if (response.headersSent || response.destroyed) return;
+    if (isStopping) response.shouldKeepAlive = false;
     const body = Buffer.from(text);
     const own = ["content-type", "application/json", "content-length", String(body.length)];
     response.writeHead(status, [...own, ...cors.fieldsFor(request), ...fields]).end(body);
   }
 
-  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: PATIENCE_MS }, (request, response) => {
+  const timeouts = {
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    headersTimeout: patienceMs,
+    requestTimeout: patienceMs,
+    connectionsCheckingInterval: Math.min(patienceMs, LOOK_EVERY_MS),
+  };
+  const server = createServer(timeouts, (request, response) => {
     serve(request, response).catch((error: unknown) => {
       if (response.destroyed) return;
       log.error({ err: error }, "a request failed in the gateway");
       answer(request, response, 500, serverFailed([]));
     });
   });
-  server.headersTimeout = PATIENCE_MS;
   return {
     server,
-    close: (drainMs) =>
-      drained(server, drainMs).finally(() => Promise.all(mounts.map(({ upstream }) => upstream.close()))),
+    close(drainMs) {
+      isStopping = true;
+      return drained(server, drainMs).finally(() => Promise.all(mounts.map(({ upstream }) => upstream.close())));
+    },
   };
 }
 
@@ -252,6 +272,9 @@ function fetchHeaders({ headers }: IncomingMessage): Headers {
 }
 
 async function drained(server: Server, drainMs: number): Promise<void> {
+  // A connection whose answer began before is not kept after it: nobody would close it, and all would wait until the end.
+  server.keepAliveTimeout = 1;
+  server.keepAliveTimeoutBuffer = 0;
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
   const timer = setTimeout(() => server.closeAllConnections(), drainMs);

@@ -15,6 +15,7 @@ export interface GatewayOptions {
   readonly httpStatus?: 200 | 429;
   readonly maxMessageBytes?: number;
   readonly hosts?: readonly string[];
+  readonly patienceMs?: number;
 }
 
 /** A gateway on loopback, in front of a server. */
@@ -22,13 +23,15 @@ export interface TestGateway {
   /** Of its MCP endpoint. */
   readonly url: URL;
   readonly server: Server;
+  /** How many it has with clients. */
+  connections(): Promise<number>;
   close(drainMs?: number): Promise<void>;
 }
 
 export async function startGateway(
   server: URL | Upstream,
   limits: McpRateLimitOptions,
-  { identity = {}, httpStatus = 200, maxMessageBytes = 1_000_000, hosts }: GatewayOptions = {},
+  { identity = {}, httpStatus = 200, maxMessageBytes = 1_000_000, hosts, patienceMs }: GatewayOptions = {},
 ): Promise<TestGateway> {
   const upstream = server instanceof URL ? httpUpstream(server) : server;
   const log = pino({ level: "silent" });
@@ -41,12 +44,14 @@ export async function startGateway(
     httpStatus,
     maxMessageBytes,
     hosts,
+    ...(patienceMs !== undefined && { patienceMs }),
   });
   await once(proxy.server.listen(0, "127.0.0.1"), "listening");
   const { port } = proxy.server.address() as AddressInfo;
   return {
     url: new URL(`http://127.0.0.1:${port}${upstream.path}`),
     server: proxy.server,
+    connections: () => new Promise((resolve) => proxy.server.getConnections((_error, now) => resolve(now))),
     close: (drainMs = 0) => proxy.close(drainMs),
   };
 }

@@ -18,7 +18,7 @@ export interface TicketOptions {
 }
 
 /** How long a call has waited in rounds. */
-export interface Leg {
+interface Leg {
   /** 0: it comes for the first time. */
   readonly round: number;
   /** When it came for the first time, in milliseconds since 1970. */
