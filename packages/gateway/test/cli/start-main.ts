@@ -15,13 +15,15 @@ export interface Started {
 
 const ANYWHERE = ["--listen", "127.0.0.1:0"];
 
-/** Starts it, and waits until it listens. Whoever starts it ends it. */
+/** Starts it, and waits until it listens. Whoever starts it ends it. `server`: the command of a server over stdio. */
 export async function startMain(
   args: readonly string[],
   env: object = {},
   listen: readonly string[] = ANYWHERE,
+  server: readonly string[] = [],
 ): Promise<Started> {
-  const all = ["--no-warnings", main, ...args, ...listen, "--admin", "127.0.0.1:0"];
+  const behind = server.length === 0 ? [] : ["--", ...server];
+  const all = ["--no-warnings", main, ...args, ...listen, "--admin", "127.0.0.1:0", ...behind];
   const child = spawn(process.execPath, all, {
     stdio: ["ignore", "inherit", "pipe"],
     env: { ...process.env, ...env },
