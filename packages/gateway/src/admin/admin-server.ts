@@ -7,10 +7,13 @@ import { explanationData } from "../explained.ts";
 import type { Logger } from "../log.ts";
 import { overrideOf } from "../override-text.ts";
 import { readBody } from "../proxy/http/read-body.ts";
+import { type ClientTable, ORDERS, type Order } from "./clients.ts";
 
 export interface AdminOptions {
   readonly policies: Policies;
   readonly overrides: Overrides;
+  /** Who calls. */
+  readonly clients: ClientTable;
   readonly log: Logger;
   /** Without one, what needs it is refused. */
   readonly token: string | undefined;
@@ -31,8 +34,11 @@ type Answer = readonly [status: number, body: object];
  * What operators and their programs ask of a gateway: whether it lives and is ready, its policies, what would become of a
  * call, to forget, to reload. Bound to loopback; a bearer token for whatever shows keys or changes anything.
  */
-export function adminServer({ policies, overrides, log, token, reload, problems }: AdminOptions): Server {
-  const routes: Record<string, { readonly isOpen?: boolean; answer(body: any): Promise<Answer> | Answer }> = {
+export function adminServer({ policies, overrides, clients, log, token, reload, problems }: AdminOptions): Server {
+  const routes: Record<
+    string,
+    { readonly isOpen?: boolean; answer(body: any, query: URLSearchParams): Promise<Answer> | Answer }
+  > = {
     "GET /healthz": { isOpen: true, answer: () => [200, { status: "ok" }] },
     "GET /readyz": {
       isOpen: true,
@@ -55,6 +61,15 @@ export function adminServer({ policies, overrides, log, token, reload, problems 
         const forgotten = await policies.current.forget(requestOf(call), originOf(origin));
         log.info({ client: originOf(origin).connection }, "limits were reset through the admin API");
         return [200, { reset: forgotten.map(({ quota, ...one }) => ({ ...one, quota: quota.name })) }];
+      },
+    },
+    "GET /api/v1/clients": {
+      answer(_body, query) {
+        const by = query.get("by") ?? "calls";
+        const count = Number(query.get("top") ?? 20);
+        if (!isOrder(by)) return [400, { error: `by is one of ${ORDERS.join(", ")}.` }];
+        if (!(Number.isInteger(count) && count > 0)) return [400, { error: "top is a whole number above 0." }];
+        return [200, { now: Date.now(), known: clients.size, clients: clients.top(count, by) }];
       },
     },
     "GET /api/v1/overrides": { answer: async () => [200, { overrides: await overrides.list() }] },
@@ -89,7 +104,7 @@ export function adminServer({ policies, overrides, log, token, reload, problems 
     const { origin } = headers;
     if (origin !== undefined && origin !== `http://${headers.host}`)
       return [403, { error: "Another page may not ask this." }];
-    const path = url.split("?", 1)[0]!;
+    const [path = "/", search = ""] = url.split("?", 2);
     const route = routes[`${method} ${path}`];
     if (route === undefined) {
       const allowed = Object.keys(routes).filter((one) => one.endsWith(` ${path}`));
@@ -105,11 +120,12 @@ export function adminServer({ policies, overrides, log, token, reload, problems 
           : "Send it as a bearer token.";
       return [401, { error: `This needs the admin token. ${why}` }];
     }
-    if (method === "GET") return route.answer(undefined);
+    const query = new URLSearchParams(search);
+    if (method === "GET") return route.answer(undefined, query);
     const body = await readBody(request, MOST_BYTES, PATIENCE_MS);
     if (typeof body === "string") return [413, { error: `A body has at most ${MOST_BYTES} bytes here.` }];
     try {
-      return await route.answer(body.length === 0 ? {} : JSON.parse(body.toString()));
+      return await route.answer(body.length === 0 ? {} : JSON.parse(body.toString()), query);
     } catch (error) {
       if ([SyntaxError, CallTextError, TypeError, RangeError].some((one) => error instanceof one)) {
         return [400, { error: (error as Error).message }];
@@ -142,6 +158,8 @@ export function adminServer({ policies, overrides, log, token, reload, problems 
       });
   });
 }
+
+const isOrder = (text: string): text is Order => (ORDERS as readonly string[]).includes(text);
 
 /** Whose call it is: a client by its key, or an address. */
 function originOf({ client, address }: { client?: unknown; address?: unknown }) {

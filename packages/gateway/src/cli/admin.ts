@@ -2,6 +2,7 @@ import { once } from "node:events";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { adminServer } from "../admin/admin-server.ts";
+import { clientTable } from "../admin/clients.ts";
 import { CliError, ExitCode } from "./exit-code.ts";
 import type { Gateway } from "./gateway.ts";
 import type { HostPort } from "./options.ts";
@@ -26,9 +27,12 @@ export async function startAdmin(
 ): Promise<{ close(): void }> {
   if (admin === undefined) return { close: () => {} };
   const { policies, log, reloader, overrides } = gateway;
+  const clients = clientTable();
+  gateway.listen(clients.saw);
   const server = adminServer({
     policies,
     overrides,
+    clients,
     log,
     token: process.env[TOKEN] || undefined,
     reload: reloader && (() => reloader.reload()),

@@ -1,4 +1,4 @@
-import { createOverrides, type Overrides } from "sluice/mcp";
+import { createOverrides, type McpDecisionEvent, type Overrides } from "sluice/mcp";
 import { createPolicies, failurePolicyOf, type Policies } from "../config/policies.ts";
 import { type Reloader, reloadOnChange } from "../config/reload.ts";
 import type { Logger } from "../log.ts";
@@ -14,6 +14,8 @@ export interface Gateway {
   readonly about: { readonly file?: string | undefined; readonly store: string; readonly mode: string };
   /** Other rates for some clients, shared by all gateways over the store. */
   readonly overrides: Overrides;
+  /** From now on this hears every decision. */
+  listen(hear: (event: McpDecisionEvent) => void): void;
   /** Without a file there is none. */
   readonly reloader?: Reloader | undefined;
   close(): Promise<void>;
@@ -35,11 +37,14 @@ export function openGateway(options: CommonOptions, { follows }: { readonly foll
     name: "gateway",
     onError: (error) => log.debug({ err: error }, "overrides cannot be read, and those that are known stay in force"),
   });
+  const listeners = [logDecisions(log)];
   const policies = createPolicies({
     config,
     store,
     overrides,
-    onDecision: logDecisions(log),
+    onDecision(event) {
+      for (const hear of listeners) hear(event);
+    },
     onAdapt: (event) => log.warn(event, "a policy adapts itself to the server: this part of its limit holds now"),
   });
   const fromLine = {
@@ -56,6 +61,7 @@ export function openGateway(options: CommonOptions, { follows }: { readonly foll
     about: { file, store: name, mode: config.mode ?? "enforce" },
     reloader,
     overrides,
+    listen: (hear) => void listeners.push(hear),
     async close() {
       overrides.close();
       await reloader?.close();

@@ -56,3 +56,10 @@ export function duration(text: string): number {
   if (ms !== undefined) return ms;
   throw new InvalidArgumentError(`It is a duration such as 10s, but it is ${JSON.stringify(text)}.`);
 }
+
+/** `20`: a whole number above 0. */
+export function whole(text: string): number {
+  const number = Number(text);
+  if (Number.isSafeInteger(number) && number > 0) return number;
+  throw new InvalidArgumentError(`It is a whole number above 0, but it is ${JSON.stringify(text)}.`);
+}

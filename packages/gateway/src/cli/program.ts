@@ -1,15 +1,17 @@
 import { type Command as AnyCommand, Command, Option } from "commander";
+import { ORDERS } from "../admin/clients.ts";
 import { jsonSchema } from "../config/schema.ts";
 import { ask } from "./ask.ts";
 import { check } from "./check.ts";
 import { CliError } from "./exit-code.ts";
 import { explain, reset } from "./explain.ts";
 import { init } from "./init.ts";
-import { duration, hostPort, several, withCommonOptions } from "./options.ts";
+import { duration, hostPort, several, whole, withCommonOptions } from "./options.ts";
 import { override } from "./override.ts";
 import { runHttp } from "./run-http.ts";
 import { runStdio } from "./run-stdio.ts";
 import { DEFAULT_FILE } from "./settings.ts";
+import { keys, top } from "./top.ts";
 
 const USAGE = `[options] -- <command of the server>
        sluice [options] --upstream <url>
@@ -118,6 +120,18 @@ export async function run(argv: readonly string[], version: string): Promise<num
     .option("--data <json>", "post this")
     .action((path, options) => done(ask(path, options)));
 
+  withClients(
+    program.command("keys"),
+    "list the clients of a running gateway, and what is left of their limits",
+  ).action((options) => done(keys(options)));
+
+  withClients(program.command("top"), "show them again and again, with their calls per minute")
+    .addOption(new Option("--every <duration>", "how often").argParser(duration).default(2_000, "2s"))
+    .addOption(
+      new Option("--count <number>", "stop after so many (default: never; 1 if this is no terminal)").argParser(whole),
+    )
+    .action((options) => done(top(options)));
+
   program
     .command("schema")
     .description("print the JSON Schema of policy files")
@@ -166,6 +180,15 @@ function withHttpOptions(command: AnyCommand): AnyCommand {
         .argParser(hostPort)
         .env("SLUICE_ADMIN"),
     );
+}
+
+function withClients(command: AnyCommand, description: string): AnyCommand {
+  return command
+    .description(description)
+    .addOption(new Option("--admin <host:port>", "where its admin API listens").argParser(hostPort).env("SLUICE_ADMIN"))
+    .addOption(new Option("--top <number>", "how many").argParser(whole).default(20))
+    .addOption(new Option("--by <order>", "most of what first").choices(ORDERS).default("calls"))
+    .option("--json", "for programs");
 }
 
 function withCall(command: AnyCommand, description: string): AnyCommand {

@@ -331,3 +331,36 @@ describe("`sluice reset`", () => {
     expect(ended).toMatchObject({ code: 2, stderr: expect.stringContaining("admin API") });
   });
 });
+
+describe("`sluice keys` and `sluice top`", () => {
+  it("show who calls, and what is left of their limits, to whoever has the token", async () => {
+    const { admin, url } = await start(["--upstream", upstream.url.href, "--tool", "search=2/h"]);
+    const about = ["--admin", `127.0.0.1:${admin.port}`];
+    const env = { SLUICE_ADMIN_TOKEN: TOKEN };
+    expect((await runMain(["keys", ...about], { env })).stdout).toBe("Nobody has called yet.\n");
+    for (let id = 1; id <= 3; id++) await send(url, call(id, "search"));
+    const { stdout, code } = await runMain(["keys", ...about], { env });
+    expect(stdout).toMatch(
+      /^CLIENT +PASSED +REFUSED +LEAST LEFT +LAST CALL\naddress:9:127\.0\.0\.1 +2 +1 +0\/2 of tools\.search/,
+    );
+    expect(code).toBe(0);
+    const json = await runMain(["top", ...about, "--count", "2", "--every", "1ms", "--json", "--by", "refused"], {
+      env,
+    });
+    const lines = json.stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(lines.map(({ known, clients }) => [known, clients[0].refused])).toEqual([
+      [1, 1],
+      [1, 1],
+    ]);
+    expect((await runMain(["top", ...about, "--count", "2", "--every", "1ms"], { env })).stdout).toMatch(/PER MIN/);
+    const denied = await runMain(["keys", ...about], { env: { SLUICE_ADMIN_TOKEN: "wrong" } });
+    expect([denied.code, denied.stderr]).toEqual([1, expect.stringContaining("401")]);
+    expect((await runMain(["keys"])).stderr).toContain("Which gateway?");
+    expect((await runMain(["keys", ...about, "--by", "name"], { env })).stderr).toContain("calls, refused, used, last");
+    for (const path of ["/api/v1/clients?by=x", "/api/v1/clients?top=-1"])
+      expect((await get(admin, path, authorized)).status).toBe(400);
+  });
+});

@@ -13,9 +13,13 @@ export interface Ran {
 }
 
 /** Runs the program to its end. */
-export async function runMain(args: readonly string[], options: { readonly cwd?: string } = {}): Promise<Ran> {
+export async function runMain(
+  args: readonly string[],
+  { env, ...options }: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
+): Promise<Ran> {
   const child = spawn(process.execPath, ["--no-warnings", main, ...args], {
     ...options,
+    env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const [stdout, stderr, [code, signal]] = await Promise.all([

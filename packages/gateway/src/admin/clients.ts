@@ -1,0 +1,87 @@
+import type { McpDecisionEvent } from "sluice/mcp";
+
+/** What a gateway knows of a client since it started. */
+export interface ClientRow {
+  /** Its key, as limits and logs have it. */
+  readonly client: string;
+  readonly tier?: string | undefined;
+  readonly passed: number;
+  readonly refused: number;
+  /** Refusals of limits on trial. */
+  readonly wouldBeRefused: number;
+  /** Its last call, in milliseconds since 1970. */
+  readonly lastAt: number;
+  /** Of the last call: the limit of which least is left. */
+  readonly tightest: {
+    readonly quota: string;
+    readonly limit: number;
+    readonly remaining: number;
+    /** When the limit is as good as new, in milliseconds since 1970. */
+    readonly resetAt: number;
+  };
+}
+
+/** By what clients are sorted, most first. */
+export const ORDERS = ["calls", "refused", "used", "last"] as const;
+export type Order = (typeof ORDERS)[number];
+
+/** Who calls a gateway. */
+export interface ClientTable {
+  saw(event: McpDecisionEvent): void;
+  /** The first so many. */
+  top(count: number, by: Order): readonly ClientRow[];
+  readonly size: number;
+}
+
+/** Those who have not called for longest are forgotten first: a flood of new ones does not push out who calls all the time. */
+const MOST_CLIENTS = 10_000;
+
+const used = ({ tightest: { limit, remaining } }: ClientRow): number => 1 - remaining / limit;
+
+const rank: Readonly<Record<Order, (row: ClientRow) => number>> = {
+  calls: ({ passed, refused }) => passed + refused,
+  refused: ({ refused }) => refused,
+  used,
+  last: ({ lastAt }) => lastAt,
+};
+
+export function clientTable({ capacity = MOST_CLIENTS, now = Date.now } = {}): ClientTable {
+  const rows = new Map<string, ClientRow>();
+  const fresh = { passed: 0, refused: 0, wouldBeRefused: 0 };
+
+  return {
+    saw({ client, tier, mode, decision, decisions }) {
+      const before = rows.get(client);
+      const { passed, refused, wouldBeRefused } = before ?? fresh;
+      const isOver = !decision.allowed;
+      if (mode === "shadow" && before !== undefined) {
+        if (isOver) rows.set(client, { ...before, wouldBeRefused: wouldBeRefused + 1 });
+        return;
+      }
+      rows.delete(client);
+      if (rows.size >= capacity) rows.delete(rows.keys().next().value!);
+      const tight = decisions.map((one) => one.decision).reduce((a, b) => (share(b) < share(a) ? b : a), decision);
+      const isTrial = mode === "shadow";
+      rows.set(client, {
+        client,
+        tier,
+        passed: passed + (isOver && !isTrial ? 0 : 1),
+        refused: refused + (isOver && !isTrial ? 1 : 0),
+        wouldBeRefused: wouldBeRefused + (isOver && isTrial ? 1 : 0),
+        lastAt: now(),
+        tightest: {
+          quota: tight.quota,
+          limit: tight.limit,
+          remaining: tight.remaining,
+          resetAt: now() + tight.resetAfterMs,
+        },
+      });
+    },
+    top: (count, by) => [...rows.values()].sort((a, b) => rank[by](b) - rank[by](a)).slice(0, count),
+    get size() {
+      return rows.size;
+    },
+  };
+}
+
+const share = ({ remaining, limit }: McpDecisionEvent["decision"]): number => remaining / limit;
