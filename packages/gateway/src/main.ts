@@ -1,13 +1,11 @@
 #!/usr/bin/env node
-import { readFileSync } from "node:fs";
 import { CommanderError } from "commander";
 import { CallTextError } from "./call-text.ts";
 import { CliError, ExitCode } from "./cli/exit-code.ts";
 import { run } from "./cli/program.ts";
 import { ConfigFileError } from "./config/policies.ts";
 import { ConfigError } from "./config/problem.ts";
-
-const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+import { version } from "./version.ts";
 
 try {
   process.exitCode = await run(process.argv.slice(2), version);

@@ -11,6 +11,7 @@ export interface ClientRow {
   readonly wouldBeRefused: number;
   /** Its last call, in milliseconds since 1970. */
   readonly lastAt: number;
+  readonly lastCall: { readonly method: string; readonly tool?: string | undefined };
   /** Of the last call: the limit of which least is left. */
   readonly tightest: {
     readonly quota: string;
@@ -50,7 +51,7 @@ export function clientTable({ capacity = MOST_CLIENTS, now = Date.now } = {}): C
   const fresh = { passed: 0, refused: 0, wouldBeRefused: 0 };
 
   return {
-    saw({ client, tier, mode, decision, decisions }) {
+    saw({ call: { method, tool }, client, tier, mode, decision, decisions }) {
       const before = rows.get(client);
       const { passed, refused, wouldBeRefused } = before ?? fresh;
       const isOver = !decision.allowed;
@@ -69,6 +70,7 @@ export function clientTable({ capacity = MOST_CLIENTS, now = Date.now } = {}): C
         refused: refused + (isOver && !isTrial ? 1 : 0),
         wouldBeRefused: wouldBeRefused + (isOver && isTrial ? 1 : 0),
         lastAt: now(),
+        lastCall: { method, tool },
         tightest: {
           quota: tight.quota,
           limit: tight.limit,

@@ -2,7 +2,8 @@ import { once } from "node:events";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { adminServer } from "../admin/admin-server.ts";
-import { clientTable } from "../admin/clients.ts";
+import { live } from "../admin/live/live.ts";
+import { version } from "../version.ts";
 import { CliError, ExitCode } from "./exit-code.ts";
 import type { Gateway } from "./gateway.ts";
 import type { HostPort } from "./options.ts";
@@ -11,32 +12,52 @@ export interface AdminOptions {
   readonly admin?: HostPort;
 }
 
+/** What is known of the servers behind. */
+interface Behind {
+  /** What is not ready there. */
+  problems(): Promise<readonly string[]>;
+  upstreams(): Promise<readonly { readonly name: string; readonly path: string; readonly problem?: string }[]>;
+}
+
 /** The environment has the token, because a command line can be read by everybody on the machine. */
 const TOKEN = "SLUICE_ADMIN_TOKEN";
 
 /**
  * Starts the admin API, where it is wanted.
  *
- * @param problems what else is not ready
  * @throws CliError when it cannot listen
  */
 export async function startAdmin(
   gateway: Gateway,
   { admin }: AdminOptions,
-  problems: () => Promise<readonly string[]>,
+  { problems, upstreams }: Behind = { problems: async () => [], upstreams: async () => [] },
 ): Promise<{ close(): void }> {
   if (admin === undefined) return { close: () => {} };
   const { policies, log, reloader, overrides } = gateway;
-  const clients = clientTable();
-  gateway.listen(clients.saw);
+  const happening = live();
+  gateway.listen(happening.saw);
+  const startedAt = Date.now();
+  const allProblems = async () => [...(await storeProblems(gateway)), ...(await problems())];
   const server = adminServer({
     policies,
     overrides,
-    clients,
+    live: happening,
     log,
     token: process.env[TOKEN] || undefined,
     reload: reloader && (() => reloader.reload()),
-    problems: async () => [...(await storeProblems(gateway)), ...(await problems())],
+    problems: allProblems,
+    status: async () => ({
+      now: Date.now(),
+      startedAt,
+      version: policies.version,
+      mode: policies.config.mode ?? "enforce",
+      file: gateway.about.file,
+      store: gateway.about.store,
+      lastReload: reloader?.last,
+      sluice: version,
+      problems: await allProblems(),
+      upstreams: await upstreams(),
+    }),
   });
   const at = await listening(server, admin, "The admin API");
   log.info({ at, hasToken: Boolean(process.env[TOKEN]) }, "the admin API listens");

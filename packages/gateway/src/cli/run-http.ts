@@ -65,8 +65,13 @@ export async function runHttp({ upstream, command, drain, ...options }: HttpOpti
   let operators = { close: () => {} };
   try {
     const at = await listening(proxy.server, listen, "The gateway");
-    operators = await startAdmin(gateway, { ...(admin && { admin }) }, async () =>
-      isStopping ? ["the gateway is stopping"] : problemsOf(mounts),
+    operators = await startAdmin(
+      gateway,
+      { ...(admin && { admin }) },
+      {
+        problems: async () => (isStopping ? ["the gateway is stopping"] : problemsOf(mounts)),
+        upstreams: () => Promise.all(mounts.map(aboutMount)),
+      },
     );
     const fronts = mounts.map(({ path, upstream: server }) => `${at}${path ?? server.path}`);
     const upstreams = servers.map(({ url, command: words = [] }) => url ?? words.join(" "));
@@ -90,6 +95,11 @@ function upstreamOf(
 ): Upstream {
   if (url !== undefined) return httpUpstream(new URL(url));
   return processUpstream({ ...server, command: command as [string, ...string[]], idleMs: idle, hosts, log });
+}
+
+async function aboutMount({ path, upstream }: Mount) {
+  const problem = await upstream.problem();
+  return { name: upstream.name, path: path ?? upstream.path, ...(problem !== undefined && { problem }) };
 }
 
 const problemsOf = async (mounts: readonly Mount[]): Promise<readonly string[]> =>

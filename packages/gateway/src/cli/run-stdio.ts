@@ -14,7 +14,7 @@ const LARGEST_MESSAGE = 64 * 1024 * 1024;
 export async function runStdio(command: readonly [string, ...string[]], options: StdioOptions): Promise<number> {
   const gateway = openGateway(options, { follows: "file" });
   const { policies, log } = gateway;
-  const admin = await startAdmin(gateway, options, async () => []);
+  const admin = await startAdmin(gateway, options);
   const [program, ...args] = command;
   log.info({ command, ...gateway.about }, "limits are in front of the server");
   const { code, signal, error } = await stdioProxy({

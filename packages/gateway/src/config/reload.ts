@@ -18,6 +18,8 @@ export interface ReloadOptions {
 export interface Reloader {
   /** Reads the file now. False: it is bad, and the last good one stays. */
   reload(): boolean;
+  /** When the file was read last (in milliseconds since 1970), and whether it was good. */
+  readonly last: { readonly at: number; readonly ok: boolean } | undefined;
   close(): Promise<void>;
 }
 
@@ -32,7 +34,15 @@ export function reloadOnChange({
 }: ReloadOptions): Reloader {
   const { store: storeAtStart = "memory" } = policies.config;
 
+  let last: Reloader["last"];
+
   function reload(): boolean {
+    const ok = readAnew();
+    last = { at: Date.now(), ok };
+    return ok;
+  }
+
+  function readAnew(): boolean {
     try {
       const config = { ...loadConfig(file, env), ...overrides };
       policies.replace(config);
@@ -60,6 +70,9 @@ export function reloadOnChange({
   if (onHangUp) process.on("SIGHUP", hungUp);
   return {
     reload,
+    get last() {
+      return last;
+    },
     async close() {
       process.off("SIGHUP", hungUp);
       await watcher.close();

@@ -41,6 +41,7 @@ describe("who calls", () => {
         refused: 1,
         wouldBeRefused: 0,
         lastAt: 1_000,
+        lastCall: { method: "tools/call", tool: undefined },
         tightest: { quota: "q1", limit: 100, remaining: 10, resetAt: 61_000 },
       },
     ]);
@@ -97,6 +98,7 @@ describe("the table for people", () => {
     refused: 5,
     wouldBeRefused: 0,
     lastAt: 9_000,
+    lastCall: { method: "tools/call", tool: "search" },
     tightest: { quota: "tools.search.per-minute", limit: 10, remaining: 2, resetAt: 40_000 },
   };
 

@@ -36,6 +36,8 @@ export interface Rule {
   matches(call: McpCall): boolean;
   /** It applies to calls of these tools, and to nothing else. @default it may apply to any call */
   readonly tools?: readonly string[] | undefined;
+  /** All quotas that it may charge. Not those of overrides. */
+  readonly quotas: readonly Quota[];
   /** Whether the result of a call says what it cost. */
   readonly settles: boolean;
   /** Lowers it while the server is slow or fails. */
@@ -202,6 +204,11 @@ export function ruleOf(options: RuleOptions): Rule {
     tools: options.tools,
     ...(options.advice !== undefined && { advice: options.advice }),
     matches,
+    quotas: [
+      ...own.flatMap((one) => one.quotas),
+      ...[...(byTier?.values() ?? [])].flatMap((one) => one.quotas),
+      ...(places === undefined ? [] : [placeQuota(places, where)]),
+    ],
     settles: settler !== undefined,
     ...(adapts !== undefined && { adaptation: adapts }),
     holdsPlaces: places !== undefined,
@@ -253,8 +260,11 @@ function rateClaims(
   });
 }
 
+const placeQuota = ({ quota }: ConcurrencyLimiter, where: string): Quota =>
+  renamed({ ...quota, name: "concurrency" }, where);
+
 function placeClaim(rule: Rule, place: ConcurrencyLimiter, where: string, key: string): RuleClaim {
-  return { quota: renamed({ ...place.quota, name: "concurrency" }, where), demand: place.demand(key), rule, place };
+  return { quota: placeQuota(place, where), demand: place.demand(key), rule, place };
 }
 
 /** A quota named after its place among the limits, so that names differ within one answer. */

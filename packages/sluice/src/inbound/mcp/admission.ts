@@ -41,8 +41,10 @@ export interface Admission {
 
 const nothing = (): void => {};
 
+type Outcome = NonNullable<Admission["outcome"]>;
+
 /** What listeners hear of calls. */
-export type Outcome = NonNullable<Admission["outcome"]>;
+export type Heard = Pick<Admission, "outcome" | "refusal">;
 
 /** Calls without limits. */
 export const free: Admission = { holdsPlaces: false, finish: nothing, abandon: nothing, undo: nothing };
@@ -208,7 +210,7 @@ const wholeCost = (cost: number | undefined): number | undefined =>
 function outcomeOf(claims: readonly RuleClaim[], decisions: readonly Decision[]): Outcome {
   return {
     decision: bindingOf(decisions),
-    decisions: claims.map(({ quota }, i) => ({ quota, decision: decisions[i]! })),
+    decisions: claims.map(({ quota, demand: { key, cost } }, i) => ({ quota, decision: decisions[i]!, key, cost })),
     waitedMs: 0,
   };
 }
@@ -229,10 +231,11 @@ const refusalBy = ({ subject, per, advice }: Rule, quota: Quota, decision: Decis
 
 /** The line refused: its decision names the quota. */
 function refusedWith(claims: readonly RuleClaim[], decision: Decision, waitedMs: number): Admission {
-  const { rule, quota } = claims.find((claim) => claim.quota.name === decision.quota)!;
+  const { rule, quota, demand } = claims.find((claim) => claim.quota.name === decision.quota)!;
+  const { key, cost } = demand;
   return {
     ...free,
     refusal: refusalBy(rule, quota, decision),
-    outcome: { decision, decisions: [{ quota, decision }], waitedMs },
+    outcome: { decision, decisions: [{ quota, decision, key, cost }], waitedMs },
   };
 }

@@ -11,10 +11,10 @@ import { ruleIndex } from "../../policy/rule-index.ts";
 import { tierReader } from "../../policy/tier.ts";
 import { maxWaitOf } from "../../policy/wait.ts";
 import { type MemoryStore, memoryStore } from "../../stores/memory/memory.ts";
-import { type Admission, type Applied, admissionsOver, free, type Outcome } from "./admission.ts";
+import { type Admission, type Applied, admissionsOver, free, type Heard } from "./admission.ts";
 import { callOf, isRequest, type Origin } from "./call.ts";
 import { continuations } from "./continuations.ts";
-import { type Explanation, explain, type ForgottenLimit, forget } from "./explain.ts";
+import { type ExplainedLimit, type Explanation, explain, type ForgottenLimit, forget } from "./explain.ts";
 import { clientOf } from "./identity.ts";
 import { rulesOf } from "./limits.ts";
 import { loopGuarded } from "./loop-guard.ts";
@@ -43,11 +43,16 @@ export interface McpGate {
   explain(request: JsonRpcRequest, origin: Origin): Awaitable<Explanation>;
   /** Forget what calls like this one were charged: all limits that it falls under are as good as new. */
   forget(request: JsonRpcRequest, origin: Origin): Awaitable<readonly ForgottenLimit[]>;
+  /** All limits that there are, whether a call has met them or not. */
+  readonly limits: readonly KnownLimit[];
   /** Whether calls may stand in line, and so can be given up while they do. */
   readonly waits: boolean;
   /** Which answers it wants to see: none, those that ask the client for input (`input_required`), or all. */
   readonly watches: "nothing" | "rounds" | "everything";
 }
+
+/** A limit of a gate. */
+export type KnownLimit = Pick<ExplainedLimit, "subject" | "mode" | "quota">;
 
 /** One store for all servers of the process that name none: a new server for each request still has one limit. */
 let processStore: MemoryStore | undefined;
@@ -91,15 +96,16 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
     return found;
   }
 
-  function tell(list: readonly Applied[], mode: Rule["mode"], outcome: Outcome | undefined): void {
+  function tell(list: readonly Applied[], mode: Rule["mode"], { outcome, refusal }: Heard): void {
     if (announce === undefined || outcome === undefined) return;
-    for (const { call, client: key, tier } of list) announce({ call, client: key, tier, mode, ...outcome });
+    for (const { call, client: key, tier } of list) announce({ call, client: key, tier, mode, ...outcome, refusal });
   }
 
   const results = resultsOf(rules, store.clock ?? systemClock);
 
   const gate: McpGate = {
     waits: rules.some(({ maxWaitMs = usualWaitMs }) => maxWaitMs > 0),
+    limits: rules.flatMap(({ subject, mode, quotas }) => quotas.map((quota) => ({ subject, mode, quota }))),
     watches: results !== undefined ? "everything" : legs === undefined ? "nothing" : "rounds",
 
     admit(requests, origin, signal) {
@@ -108,7 +114,7 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
         if (list.length === 0) return free;
         const enforced = inMode(list, "enforce");
         return chain(enforced.length === 0 ? free : admissions.admit(enforced, signal), (admission) => {
-          tell(enforced, "enforce", admission.outcome);
+          tell(enforced, "enforce", admission);
           const onTrial = inMode(list, "shadow");
           if (admission.refusal !== undefined) return admission;
           const whole =
@@ -117,7 +123,7 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
               : withShadow(
                   admission,
                   () => admissions.attempt(onTrial),
-                  (outcome) => tell(onTrial, "shadow", outcome),
+                  (heard) => tell(onTrial, "shadow", heard),
                 );
           if (results !== undefined) {
             for (const [i, request] of requests.entries()) {

@@ -64,7 +64,11 @@ export function loopGuarded(gate: McpGate, { loops, client, clock, announce }: L
     };
     const loop = { tool, times, ...(retryAfterMs !== undefined && { retryAfterMs }) };
     const refusal: Refusal = { subject: `the tool "${tool}"`, per: "client", quota, decision, loop };
-    return { ...free, refusal, outcome: { decision, decisions: [{ quota, decision }], waitedMs: 0 } };
+    return {
+      ...free,
+      refusal,
+      outcome: { decision, decisions: [{ quota, decision, key: tool, cost: 1 }], waitedMs: 0 },
+    };
   }
 
   /** A refusal, or how long the calls have to wait. */
@@ -88,11 +92,11 @@ export function loopGuarded(gate: McpGate, { loops, client, clock, announce }: L
     });
   }
 
-  function tell(request: JsonRpcRequest, origin: Origin, { outcome }: Admission): void {
+  function tell(request: JsonRpcRequest, origin: Origin, { outcome, refusal }: Admission): void {
     if (announce === undefined) return;
     const call = callOf(request, origin);
     guarded(
-      () => chain(client(call), (key) => announce({ call, client: key ?? "", mode: "enforce", ...outcome! })),
+      () => chain(client(call), (key) => announce({ call, client: key ?? "", mode: "enforce", ...outcome!, refusal })),
       () => {},
     );
   }

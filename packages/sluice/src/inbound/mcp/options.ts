@@ -12,6 +12,16 @@ import type { McpLimits } from "./limits.ts";
 import type { LoopOptions } from "./loop-options.ts";
 import type { TicketOptions } from "./tickets.ts";
 
+/** What one quota says of a call. */
+export interface QuotaDecision {
+  readonly quota: Quota;
+  readonly decision: Decision;
+  /** What is charged: the partition of the quota. */
+  readonly key: string;
+  /** Units that the call asked for. */
+  readonly cost: number;
+}
+
 /** One decision on one call, as listeners hear of it. */
 export interface McpDecisionEvent {
   readonly call: McpCall;
@@ -24,7 +34,9 @@ export interface McpDecisionEvent {
   /** The quota that matters most. */
   readonly decision: Decision;
   /** Every quota that the call fell under. */
-  readonly decisions: readonly { readonly quota: Quota; readonly decision: Decision }[];
+  readonly decisions: readonly QuotaDecision[];
+  /** Of a refusal: what `refusalText` makes words of. */
+  readonly refusal?: Refusal | undefined;
   /** How long the call stood in line first, in milliseconds. */
   readonly waitedMs: number;
 }

@@ -1,6 +1,6 @@
 import { guarded, isPromise } from "../../limiter/reply.ts";
 import type { Awaitable } from "../../limiter/store.ts";
-import type { Admission, Outcome } from "./admission.ts";
+import type { Admission, Heard } from "./admission.ts";
 
 /**
  * An admission, and beside it what limits on trial would have said: asked after the calls were admitted, waited for by
@@ -11,13 +11,13 @@ import type { Admission, Outcome } from "./admission.ts";
 export function withShadow(
   admission: Admission,
   ask: () => Awaitable<Admission>,
-  hear: (outcome: Outcome) => void,
+  hear: (heard: Heard) => void,
 ): Admission {
   let shadow: Awaitable<Admission> | undefined;
   guarded(
     () => {
       shadow = ask();
-      return then(shadow, ({ outcome }) => outcome && hear(outcome));
+      return then(shadow, hear);
     },
     () => {},
   );

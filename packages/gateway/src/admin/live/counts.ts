@@ -1,0 +1,124 @@
+import type { KnownLimit, McpDecisionEvent } from "sluice/mcp";
+
+/** What was decided within a second. */
+export interface Second {
+  /** When it began, in milliseconds since 1970. */
+  readonly at: number;
+  allowed: number;
+  /** Of the allowed: those that stood in line first. */
+  waited: number;
+  refused: number;
+  /** Refusals of limits on trial. */
+  shadow: number;
+}
+
+export interface ToolRow {
+  readonly tool: string;
+  passed: number;
+  refused: number;
+  waited: number;
+  lastAt: number;
+}
+
+export interface LimitRow {
+  readonly quota: string;
+  readonly rate: string;
+  readonly mode: "enforce" | "shadow";
+  calls: number;
+  refused: number;
+  lastAt?: number;
+  lastRefusedAt?: number;
+}
+
+/** How much was decided, by second, tool and limit. */
+export interface Counts {
+  saw(event: McpDecisionEvent): void;
+  /** Seconds from this time on in which there was something, at most the last 15 minutes. */
+  series(since: number): readonly Second[];
+  second(at: number): Second;
+  tools(): readonly ToolRow[];
+  /** These, and all that were met. */
+  limits(known: readonly KnownLimit[]): readonly LimitRow[];
+}
+
+const KEPT_SECONDS = 900;
+/** Clients choose names of tools as they like. */
+const MOST_TOOLS = 200;
+const OTHERS = "(other tools)";
+const MOST_LIMITS = 5_000;
+
+export function counts(now: () => number = Date.now): Counts {
+  const seconds: Second[] = [];
+  const tools = new Map<string, ToolRow>();
+  const limits = new Map<string, LimitRow>();
+
+  function current(): Second {
+    const at = Math.floor(now() / 1000) * 1000;
+    let second = seconds.at(-1);
+    if (second === undefined || second.at < at) {
+      second = nothingAt(at);
+      seconds.push(second);
+      while (seconds[0]!.at <= at - KEPT_SECONDS * 1000) seconds.shift();
+    }
+    return second;
+  }
+
+  function toolOf(name: string): ToolRow {
+    const known = tools.get(name);
+    if (known !== undefined) return known;
+    const tool = tools.size >= MOST_TOOLS ? OTHERS : name;
+    const row = tools.get(tool) ?? { tool, passed: 0, refused: 0, waited: 0, lastAt: 0 };
+    tools.set(tool, row);
+    return row;
+  }
+
+  function limitOf({ quota, mode }: Pick<KnownLimit, "quota" | "mode">): LimitRow {
+    const key = `${mode}/${quota.name}`;
+    let row = limits.get(key);
+    if (row === undefined) {
+      row = { quota: quota.name, rate: quota.text, mode, calls: 0, refused: 0 };
+      if (limits.size < MOST_LIMITS) limits.set(key, row);
+    }
+    return row;
+  }
+
+  return {
+    saw({ call, mode, decision, decisions, waitedMs }) {
+      const second = current();
+      if (mode === "shadow") {
+        if (!decision.allowed) second.shadow++;
+      } else {
+        if (!decision.allowed) second.refused++;
+        else {
+          second.allowed++;
+          if (waitedMs > 0) second.waited++;
+        }
+        if (call.tool !== undefined) {
+          const tool = toolOf(call.tool);
+          if (decision.allowed) tool.passed++;
+          else tool.refused++;
+          if (waitedMs > 0) tool.waited++;
+          tool.lastAt = now();
+        }
+      }
+      for (const { quota, decision: one } of decisions) {
+        const limit = limitOf({ quota, mode });
+        limit.calls++;
+        limit.lastAt = now();
+        if (one.allowed) continue;
+        limit.refused++;
+        limit.lastRefusedAt = now();
+      }
+    },
+    series: (since) => seconds.filter(({ at }) => at >= since),
+    second: (at) =>
+      seconds.find((one) => one.at === Math.floor(at / 1000) * 1000) ?? nothingAt(Math.floor(at / 1000) * 1000),
+    tools: () => [...tools.values()].sort((a, b) => b.passed + b.refused - a.passed - a.refused),
+    limits(known) {
+      for (const limit of known) limitOf(limit);
+      return [...limits.values()];
+    },
+  };
+}
+
+const nothingAt = (at: number): Second => ({ at, allowed: 0, waited: 0, refused: 0, shadow: 0 });

@@ -1,0 +1,118 @@
+import type { Overrides } from "sluice/mcp";
+import { requestOf } from "../call-text.ts";
+import type { Policies } from "../config/policies.ts";
+import { explanationData } from "../explained.ts";
+import type { Logger } from "../log.ts";
+import { overrideOf } from "../override-text.ts";
+import { ORDERS, type Order } from "./clients.ts";
+import type { Live } from "./live/live.ts";
+
+export interface RouteOptions {
+  readonly policies: Policies;
+  readonly overrides: Overrides;
+  readonly live: Live;
+  readonly log: Logger;
+  /** Reads the policy file; false: it is bad. Undefined: there is no file. */
+  reload: (() => boolean) | undefined;
+  /** What is not ready yet, or any more; empty: all is. */
+  problems(): Promise<readonly string[]>;
+  /** Where it stands: what was said when it started, and what the servers behind say now. */
+  status(): Promise<object>;
+}
+
+/** An answer: a status, and what becomes JSON. */
+export type Answer = readonly [status: number, body: object];
+
+export interface Route {
+  /** Whether it needs no token. */
+  readonly isOpen?: boolean;
+  /** Whether it is the stream of events. */
+  readonly stream?: true;
+  answer(body: any, query: URLSearchParams): Promise<Answer> | Answer;
+}
+
+/** What can be asked of a gateway, by method and path. */
+export function routesOf(options: RouteOptions): Readonly<Record<string, Route>> {
+  const { policies, overrides, live, log, reload, problems, status } = options;
+  return {
+    "GET /healthz": { isOpen: true, answer: () => [200, { status: "ok" }] },
+    "GET /readyz": {
+      isOpen: true,
+      async answer() {
+        const found = await problems();
+        const { version } = policies;
+        return found.length === 0
+          ? [200, { status: "ready", version }]
+          : [503, { status: "not ready", version, problems: found }];
+      },
+    },
+    "GET /api/v1/policies": { answer: () => [200, { version: policies.version, config: policies.config }] },
+    "POST /api/v1/decisions": {
+      async answer({ call, ...origin }) {
+        return [200, explanationData(await policies.current.explain(requestOf(call), originOf(origin)))];
+      },
+    },
+    "POST /api/v1/reset": {
+      async answer({ call, ...origin }) {
+        const forgotten = await policies.current.forget(requestOf(call), originOf(origin));
+        log.info({ client: originOf(origin).connection }, "limits were reset through the admin API");
+        return [200, { reset: forgotten.map(({ quota, ...one }) => ({ ...one, quota: quota.name })) }];
+      },
+    },
+    "GET /api/v1/clients": {
+      answer(_body, query) {
+        const by = query.get("by") ?? "calls";
+        const count = Number(query.get("top") ?? 20);
+        if (!isOrder(by)) return [400, { error: `by is one of ${ORDERS.join(", ")}.` }];
+        if (!(Number.isInteger(count) && count > 0)) return [400, { error: "top is a whole number above 0." }];
+        return [200, { now: Date.now(), known: live.clients.size, clients: live.clients.top(count, by) }];
+      },
+    },
+    "GET /api/v1/overrides": { answer: async () => [200, { overrides: await overrides.list() }] },
+    "POST /api/v1/overrides": {
+      async answer(given) {
+        await overrides.set(overrideOf(given));
+        log.info(given, "an override was set through the admin API");
+        return [200, { overrides: await overrides.list() }];
+      },
+    },
+    "DELETE /api/v1/overrides": {
+      async answer({ limit, client }) {
+        const isRemoved = await overrides.remove({ limit, client });
+        log.info({ limit, client, isRemoved }, "an override was removed through the admin API");
+        return [isRemoved ? 200 : 404, { overrides: await overrides.list() }];
+      },
+    },
+    "POST /api/v1/config/reload": {
+      answer() {
+        if (reload === undefined)
+          return [409, { error: "There is no policy file to read: the limits are those of the command line." }];
+        return reload()
+          ? [200, { version: policies.version }]
+          : [422, { error: "The file is bad, and the last good one stays. The log says what is wrong." }];
+      },
+    },
+    "GET /api/v1/status": { answer: async () => [200, await status()] },
+    "GET /api/v1/series": {
+      answer(_body, query) {
+        const since = Number(query.get("since") ?? 0);
+        return [200, { now: Date.now(), stepMs: 1_000, points: live.counts.series(since) }];
+      },
+    },
+    "GET /api/v1/tools": { answer: () => [200, { now: Date.now(), tools: live.counts.tools() }] },
+    "GET /api/v1/limits": {
+      answer: () => [200, { now: Date.now(), limits: live.counts.limits(policies.current.limits) }],
+    },
+    "GET /api/v1/events": { stream: true, answer: () => [200, {}] },
+  };
+}
+
+const isOrder = (text: string): text is Order => (ORDERS as readonly string[]).includes(text);
+
+/** Whose call it is: a client by its key, or an address. */
+function originOf({ client, address }: { client?: unknown; address?: unknown }) {
+  return {
+    ...(typeof client === "string" && client !== "" && { connection: client }),
+    ...(typeof address === "string" && { address }),
+  };
+}
