@@ -14,6 +14,8 @@ interface Given {
 function event(client: string, { allowed = true, mode = "enforce", tier, left = [50] }: Given = {}): McpDecisionEvent {
   const decisions = left.map((remaining, i) => ({
     quota: {} as never,
+    key: client,
+    cost: 1,
     decision: {
       allowed,
       quota: `q${i}`,

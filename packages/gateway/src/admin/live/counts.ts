@@ -1,7 +1,7 @@
 import type { KnownLimit, McpDecisionEvent } from "sluice/mcp";
 
 /** What was decided within a second. */
-export interface Second {
+interface Second {
   /** When it began, in milliseconds since 1970. */
   readonly at: number;
   allowed: number;
@@ -12,7 +12,7 @@ export interface Second {
   shadow: number;
 }
 
-export interface ToolRow {
+interface ToolRow {
   readonly tool: string;
   passed: number;
   refused: number;
@@ -20,7 +20,7 @@ export interface ToolRow {
   lastAt: number;
 }
 
-export interface LimitRow {
+interface LimitRow {
   readonly quota: string;
   readonly rate: string;
   readonly mode: "enforce" | "shadow";
