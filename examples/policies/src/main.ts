@@ -7,6 +7,7 @@ import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/cli
 import { toNodeHandler } from "@modelcontextprotocol/node";
 import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
 import { limitFetch, readRefusal } from "sluice/mcp";
+import { withClientAddress } from "sluice/node";
 import { z } from "zod";
 
 const text = (said: string) => ({ content: [{ type: "text" as const, text: said }] });
@@ -27,7 +28,6 @@ function demoServer(): McpServer {
 
 const levels: number[] = [];
 const fetch = limitFetch(createMcpHandler(demoServer).fetch, {
-  client: () => "the only one",
   // A call that is over a limit is held, and the client asked to come again: no model hears of it.
   tickets: { holdMs: 150 },
   policies: [
@@ -50,8 +50,7 @@ const fetch = limitFetch(createMcpHandler(demoServer).fetch, {
   onAdapt: ({ level }) => levels.push(level),
 });
 
-const handler = toNodeHandler({ fetch });
-const http = createServer((request, response) => void handler(request, response));
+const http = createServer(withClientAddress(toNodeHandler({ fetch })));
 await once(http.listen(0, "127.0.0.1"), "listening");
 const client = new Client({ name: "example", version: "1.0.0" }, { versionNegotiation: { mode: "auto" } });
 await client.connect(
