@@ -101,7 +101,8 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
     for (const { call, client: key, tier } of list) announce({ call, client: key, tier, mode, ...outcome, refusal });
   }
 
-  const results = resultsOf(rules, store.clock ?? systemClock);
+  const onResult = options.onResult && isolated("onResult", options.onResult);
+  const results = resultsOf({ rules, clock: store.clock ?? systemClock, onResult });
 
   const gate: McpGate = {
     waits: rules.some(({ maxWaitMs = usualWaitMs }) => maxWaitMs > 0),
@@ -110,6 +111,7 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
 
     admit(requests, origin, signal) {
       const calls = requests.map((request) => callOf(request, origin));
+      const since = results?.now() ?? 0;
       return chain(applied(calls), (list) => {
         if (list.length === 0) return free;
         const enforced = inMode(list, "enforce");
@@ -128,7 +130,12 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
           if (results !== undefined) {
             for (const [i, request] of requests.entries()) {
               const call = calls[i]!;
-              results.expect(request, { call, rules: rulesOn(list, call), admission: whole });
+              const {
+                client: key,
+                tier,
+                rules: own = [],
+              }: Partial<Applied> = list.find((one) => one.call === call) ?? {};
+              results.expect(request, { call, client: key, tier, rules: own, admission: whole, since });
             }
           }
           return whole;
@@ -179,9 +186,6 @@ function inMode(list: readonly Applied[], mode: Rule["mode"]): readonly Applied[
     return rules.length === 0 ? [] : [{ ...one, rules }];
   });
 }
-
-const rulesOn = (list: readonly Applied[], call: McpCall): readonly Rule[] =>
-  list.find((one) => one.call === call)?.rules ?? [];
 
 /** What could not be decided is not let through: the answer says that the limiter failed, not that there is a limit. */
 export function failed(request: JsonRpcRequest): object {

@@ -30,6 +30,7 @@ export { type ClientOf, clientOf } from "./identity.ts";
 export type { LimitLike, LimitOptions, McpLimits } from "./limits.ts";
 export type { LoopOptions } from "./loop-options.ts";
 export type { AdaptEvent, McpDecisionEvent, McpRateLimitOptions, QuotaDecision } from "./options.ts";
+export type { McpResultEvent } from "./results.ts";
 export { limitTransport, rateLimit } from "./server.ts";
 export { type TicketOptions, withoutTicket } from "./tickets.ts";
 export { type LimitToolOptions, limitTool } from "./tool.ts";

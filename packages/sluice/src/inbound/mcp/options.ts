@@ -10,6 +10,7 @@ import type { Wait } from "../../policy/wait.ts";
 import type { ClientOf } from "./identity.ts";
 import type { McpLimits } from "./limits.ts";
 import type { LoopOptions } from "./loop-options.ts";
+import type { McpResultEvent } from "./results.ts";
 import type { TicketOptions } from "./tickets.ts";
 
 /** What one quota says of a call. */
@@ -127,6 +128,11 @@ export interface McpRateLimitOptions extends McpLimits {
    * @default false
    */
   readonly loops?: boolean | LoopOptions;
+  /**
+   * Is told what came of every call that was let through and falls under a limit, and how long it took. What it throws is reported
+   * once and changes nothing. Over HTTP answers above 256 KiB are not looked at.
+   */
+  readonly onResult?: (event: McpResultEvent) => void;
   /** Is told how far a policy with `adapt` is lowered now: 1 is all of its limit. */
   readonly onAdapt?: (event: AdaptEvent) => void;
   /** Is told of every decision. What it throws is reported once and changes nothing. */
