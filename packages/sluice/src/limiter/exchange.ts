@@ -39,6 +39,9 @@ export interface Told {
 /** If who was told to wake up does not, the next two do it so much later each, in microseconds: at least the grace. */
 const BACKUP = 20_000;
 
+/** Nobody is woken up sooner than this after the last request, in microseconds. */
+const GAP = 8_000;
+
 /**
  * The one definition of what a shared queue does with a request at `now`: stores that keep queues do the
  * same, atomically. `take` charges the accounts of the rules as `decide` would, at the same time.
@@ -87,7 +90,7 @@ export function exchange(
     now,
   );
   const nextAt = pump();
-  wake(nextAt);
+  wake(nextAt === undefined ? undefined : together(nextAt));
 
   const own = told.get(owner) ?? { grants: [] };
   told.delete(owner);
@@ -152,6 +155,16 @@ export function exchange(
     const receipts = terms.rules.map((_, i) => taken[i]!.receipt);
     tell(ticket.owner).grants.push({ id, lane: name, cost, receipts, at: now, usable, remaining, limit });
     state.notBefore = now + spacing(terms, state, now, remaining, limit);
+  }
+
+  /**
+   * Units that flow back one after the other are granted together. Where starts have a distance, or so much flows back within the
+   * gap that it could not be kept, they are not.
+   */
+  function together(at: number): number {
+    if (state.notBefore > now) return at;
+    const whole = terms.rules.map(({ ledger }) => Math.floor((terms.interval * ledger.algorithm.capacity) / 10));
+    return Math.max(at, now + Math.min(GAP, ...whole));
   }
 
   /** The owner of the next ticket wakes up in time; the two after him look whether he did. */

@@ -46,6 +46,12 @@ export const mutations: readonly Mutation[] = [
   client("nobody wakes up", "if (this.#wakeAt === due && this.#waiting.size > 0) this.#ask();", ""),
   plan("the ledgers do not count the grace", "periodMs: periodMs + graceMs", "periodMs: periodMs"),
   definition(
+    "somebody is woken up for each unit that flows back",
+    "wake(nextAt === undefined ? undefined : together(nextAt));",
+    "wake(nextAt);",
+  ),
+  definition("more flows back until then than fits into the limit", "now + Math.min(GAP, ...whole)", "now + GAP"),
+  definition(
     "the first in line is never told",
     'if (head !== "" && head !== owner',
     "if (head !== head && head !== owner",

@@ -28,6 +28,21 @@ export const rulesOfTurns: readonly Rule[] = [
     },
   },
   {
+    name: "grants together what flows back one after the other, where so much fits into the limit",
+    check() {
+      const second = (interval: number) => {
+        const { ask } = desk([window(2)], { interval });
+        ask(0, "a", { enter: tickets(1) });
+        ask(3, "a", { enter: tickets(2) });
+        ask(10, "a", { enter: tickets(3, 4) });
+        return ask(1050, "a");
+      };
+      assert.deepEqual([idsOf(second(500_000)), second(500_000).wakeAfter], [[3], 8_000]);
+      assert.deepEqual([idsOf(second(20_000)), second(20_000).wakeAfter], [[3], 4_000]);
+      assert.deepEqual(second(10_000).wakeAfter, 3_000);
+    },
+  },
+  {
     name: "tells who became the first in line, once",
     check() {
       const { ask, news } = desk([window(1)]);

@@ -196,6 +196,14 @@ local function wake(owner, at)
   queue.waker, queue.wakeAt = head, at or 0
 end
 
+-- Units that flow back one after the other are granted together, where they can be: see exchange.ts.
+local function together(at)
+  if queue.notBefore > now then return at end
+  local gap = 8000
+  for _, rule in ipairs(rules) do gap = min(gap, floor(interval * rule.capacity / 10)) end
+  return max(at, now + gap)
+end
+
 local function fits(cost)
   for _, rule in ipairs(rules) do
     if (rule.isByCost and cost or 1) > rule.capacity then return false end
@@ -228,7 +236,7 @@ local function exchange(owner, request)
   end
   enter(owner, come, isKnown, now)
   local nextAt = pump(owner, never)
-  wake(owner, nextAt)
+  wake(owner, nextAt and together(nextAt))
   for _, id in ipairs(never) do isKnown[id] = true end
   for _, granted in ipairs(tell(owner).grants) do isKnown[tonumber(granted:match('%d+'))] = true end
   for _, id in ipairs(waiting) do
