@@ -2,8 +2,8 @@ import { formatDuration } from "sluice";
 import type { ExplainedLimit, Explanation, JsonRpcRequest } from "sluice/mcp";
 
 /** Whether a call would pass. */
-const isAllowed = ({ limits }: Explanation): boolean =>
-  limits.every(({ mode, decision }) => mode === "shadow" || decision.allowed);
+const isAllowed = ({ blockedUntil, limits }: Explanation): boolean =>
+  blockedUntil === undefined && limits.every(({ mode, decision }) => mode === "shadow" || decision.allowed);
 
 /** For programs. */
 export function explanationData(explanation: Explanation): object {
@@ -18,6 +18,8 @@ export function explanationText(request: JsonRpcRequest, explanation: Explanatio
   const head = `${request.method}${tool}`;
   if (limits.length === 0) return `${head} falls under no limit: it always passes.`;
   const who = `client ${client}${tier === undefined ? "" : `, tier ${tier}`}`;
+  const { blockedUntil } = explanation;
+  if (blockedUntil !== undefined) return `${head} by ${who} is blocked until ${new Date(blockedUntil).toISOString()}.`;
   const verdict = isAllowed(explanation) ? "would pass" : "would be refused";
   return [`${head} by ${who} ${verdict}:`, ...limits.map(lineOf)].join("\n");
 }

@@ -44,7 +44,9 @@ async function change({ overrides }: Gateway, options: OverrideOptions, client: 
     return;
   }
   if (quota === undefined)
-    throw new CliError("Which rates? --quota 100/min, several times if need be, or --quota unlimited; or --remove.");
+    throw new CliError(
+      "Which rates? --quota 100/min, several times if need be, --quota unlimited or --quota blocked; or --remove.",
+    );
   try {
     const rates = quota.length === 1 ? quota[0]! : quota;
     await overrides.set(

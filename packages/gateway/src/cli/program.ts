@@ -105,7 +105,7 @@ export async function run(argv: readonly string[], version: string): Promise<num
     .description("give a client other rates for a while, in a store that is shared; without --client: list them")
     .option("--client <key>", "whose, as the log shows it")
     .option("--limit <name>", "which limit: the name of a policy, perClient, tools.search")
-    .option("--quota <rate>", "the rate instead, or unlimited; may be given several times", several)
+    .option("--quota <rate>", "the rate instead, unlimited or blocked; may be given several times", several)
     .option("--for <duration>", "how long (default: 1h)")
     .option("--note <text>", "why")
     .option("--remove", "take it back")

@@ -15,6 +15,8 @@ export interface Refusal {
   readonly advice?: string;
   /** Set when it is no limit that refuses, but the call that repeats itself. */
   readonly loop?: LoopFacts;
+  /** Set when an operator lets nothing of this client pass for a while. */
+  readonly isBlock?: boolean;
   /** Set when the client is to come again with this, and the call is not over. */
   readonly ticket?: string;
 }
@@ -23,14 +25,19 @@ export interface Refusal {
  * A refusal in words that a model can act on: which limit, that nothing was done, how many seconds
  * to wait, and whether to try again at all.
  */
-export function refusalText({ subject, per, quota, decision, advice: own, loop }: Refusal): string {
+export function refusalText({ subject, per, quota, decision, advice: own, loop, isBlock = false }: Refusal): string {
   if (loop !== undefined) return loopText(loop);
+  if (isBlock) return withAdvice(`${BLOCKED} ${waitAdvice(decision.retryAfterMs)}`, own);
   if (decision.degraded) return outageText(decision);
   const whose = per === "client" ? "for each client" : "for all clients together";
   const limit = `Rate limit reached: ${subject} may be used ${quota.text}, counted ${whose}.`;
   const text = `${limit} This call was not run. ${advice(quota, decision)}`;
-  return own === undefined ? text : `${text} ${own}`;
+  return withAdvice(text, own);
 }
+
+const BLOCKED = "The operator of this server lets no such calls of this client pass for now. This call was not run.";
+
+const withAdvice = (text: string, own: string | undefined): string => (own === undefined ? text : `${text} ${own}`);
 
 /** An outage is nobody's overuse: there is nothing that the caller did too often. */
 function outageText({ retryAfterMs }: Decision): string {

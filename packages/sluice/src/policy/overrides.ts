@@ -12,7 +12,7 @@ export interface Override {
   readonly limit: string;
   /** Whose: the client's key, as events and logs show it. */
   readonly client: string;
-  /** Rates instead of the limit's own, or of those of the client's tier; `"unlimited"`: none. */
+  /** Rates instead of the limit's own, or of those of the client's tier; `"unlimited"`: none; `"blocked"`: nothing passes. */
   readonly quota: string | readonly string[];
   /** Until when, in milliseconds since 1970. */
   readonly until: number;
@@ -179,8 +179,9 @@ function checkedOverride(given: Override, nowMs: number): Override {
   if (note !== undefined && (typeof note !== "string" || note.length > LONGEST_TEXT)) {
     throw new TypeError(`An override's note is a text of up to ${LONGEST_TEXT} characters, but it is ${shown(note)}.`);
   }
-  if (quota !== UNLIMITED) toQuotas([quota].flat().map((rate) => parseRate(rate as string)));
+  if (quota !== UNLIMITED && quota !== BLOCKED) toQuotas([quota].flat().map((rate) => parseRate(rate as string)));
   return { limit: limit!, client: client!, quota: quota!, until, ...(note !== undefined && { note }) };
 }
 
 export const UNLIMITED = "unlimited";
+export const BLOCKED = "blocked";

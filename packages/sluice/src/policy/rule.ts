@@ -11,7 +11,7 @@ import { type Adaptation, type AdaptOptions, adaptation } from "./adapt.ts";
 import type { McpCall } from "./call.ts";
 import { type Cost, costOf } from "./cost.ts";
 import type { KeyOf } from "./key.ts";
-import { type Override, type Overrides, UNLIMITED } from "./overrides.ts";
+import { BLOCKED, type Override, type Overrides, UNLIMITED } from "./overrides.ts";
 import { type ScheduledQuota, timetable } from "./schedule.ts";
 import { type Settle, settlerOf } from "./settle.ts";
 
@@ -44,6 +44,8 @@ export interface Rule {
   readonly adaptation?: Adaptation;
   /** Whether a place is held while the call runs. */
   readonly holdsPlaces: boolean;
+  /** Until when nothing of this caller passes, in milliseconds since 1970. @default it does */
+  blockedUntil(caller: Caller): number | undefined;
   /** What the call asks of the store. */
   claims(call: McpCall, caller: Caller): readonly RuleClaim[];
 }
@@ -150,7 +152,7 @@ export function ruleOf(options: RuleOptions): Rule {
   /** What limits the rates of a client. */
   function limitersFor(client: string, tier: string): readonly Limiter[] {
     const other = hasRates ? options.overrides?.find(where, client) : undefined;
-    if (other !== undefined) return limitersOf(other);
+    if (other !== undefined && other.quota !== BLOCKED) return limitersOf(other);
     const now = scheduled?.((store.clock ?? systemClock).wall() / 1000);
     if (now !== undefined) return now;
     const ofTier = byTier && (byTier.get(tier) ?? byTier.get(OTHER_TIERS)!);
@@ -212,6 +214,10 @@ export function ruleOf(options: RuleOptions): Rule {
     settles: settler !== undefined,
     ...(adapts !== undefined && { adaptation: adapts }),
     holdsPlaces: places !== undefined,
+    blockedUntil({ client }) {
+      const other = options.overrides?.find(where, client);
+      return other?.quota === BLOCKED ? other.until : undefined;
+    },
     claims(call, { client, tier = OTHER_TIERS }) {
       const key = keyOf(call, client);
       if (key === undefined) return [];

@@ -11,6 +11,7 @@ import type { Awaitable, Store } from "../../limiter/store.ts";
 import { WaitingLine } from "../../limiter/waiting-line.ts";
 import type { McpCall } from "../../policy/call.ts";
 import type { Caller, Rule, RuleClaim } from "../../policy/rule.ts";
+import { blockedBy } from "./blocked.ts";
 import type { McpDecisionEvent } from "./options.ts";
 
 /** A call that falls under limits. */
@@ -65,6 +66,8 @@ export function admissionsOver(store: Store, usualWaitMs: number) {
     list.flatMap(({ call, rules, ...caller }) => rules.flatMap((rule) => rule.claims(call, caller)));
 
   function attempt(list: readonly Applied[]): Awaitable<Admission> {
+    const blocked = blockedBy(list, clock);
+    if (blocked !== undefined) return blocked;
     const claims = claimsOf(list);
     if (claims.length === 0) return free;
     return chain(reserve(store, claims), (reservation) => {
@@ -182,7 +185,10 @@ export function admissionsOver(store: Store, usualWaitMs: number) {
     Math.min(...list.flatMap(({ rules }) => rules.map(({ maxWaitMs = usualWaitMs }) => maxWaitMs)));
 
   /** Whether it makes sense to stand in line after this refusal. */
-  const mayWait = (list: readonly Applied[], maxWaitMs: number, { decision: { retryAfterMs } }: Refusal): boolean =>
+  const mayWait = (list: readonly Applied[], maxWaitMs: number, { decision, isBlock }: Refusal): boolean =>
+    isBlock !== true && isWorthWaiting(list, maxWaitMs, decision);
+
+  const isWorthWaiting = (list: readonly Applied[], maxWaitMs: number, { retryAfterMs }: Decision): boolean =>
     retryAfterMs <= maxWaitMs || (needsPlaces(list) && retryAfterMs !== Infinity);
 
   return {

@@ -108,6 +108,7 @@ function fieldsOf({ outcome, refusal }: Admission, status: number): readonly str
     const { retryAfterMs = 0 } = refusal!.loop;
     return retryAfterMs === 0 ? [] : ["retry-after", String(Math.ceil(retryAfterMs / 1000))];
   }
+  if (refusal!.isBlock) return ["retry-after", String(Math.ceil(refusal!.decision.retryAfterMs / 1000))];
   const rates = outcome!.decisions.filter(({ quota }) => quota.algorithm.name !== "concurrency");
   const options = status === 429 ? {} : ({ headers: false, legacyHeaders: false } as const);
   return httpHeaders(

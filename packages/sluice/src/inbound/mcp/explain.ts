@@ -11,6 +11,8 @@ export interface Explanation {
   /** The client's key; `undefined`: the call falls under no limit. */
   readonly client?: string;
   readonly tier?: string | undefined;
+  /** Until when an operator lets nothing of this client pass, in milliseconds since 1970. @default it passes */
+  readonly blockedUntil?: number;
   /** Every quota that it would be charged to, or would be on trial. */
   readonly limits: readonly ExplainedLimit[];
 }
@@ -31,7 +33,15 @@ export function explain(store: Store, applied: Applied | undefined): Awaitable<E
   if (applied === undefined) return { limits: [] };
   const { call, client, tier, rules } = applied;
   const claims = rules.flatMap((rule) => rule.claims(call, { client, tier }));
-  const whole = (limits: readonly ExplainedLimit[]): Explanation => ({ client, tier, limits });
+  const [blockedUntil] = rules
+    .filter(({ mode }) => mode === "enforce")
+    .flatMap((rule) => rule.blockedUntil({ client, tier }) ?? []);
+  const whole = (limits: readonly ExplainedLimit[]): Explanation => ({
+    client,
+    tier,
+    ...(blockedUntil !== undefined && { blockedUntil }),
+    limits,
+  });
   if (claims.length === 0) return whole([]);
   const taken = store.take(
     claims.map(({ demand }) => demand),

@@ -71,6 +71,6 @@ export function withWaitingRounds(gate: McpGate, { tickets: options, client, clo
   };
 }
 
-/** Whether it is a limit that refuses, and one that lets go in time: neither a loop nor a store that fails. */
+/** Whether it is a limit that refuses, and one that lets go in time: neither a loop, nor a block, nor a store that fails. */
 const mayGoOn = ({ refusal }: Admission): boolean =>
-  refusal !== undefined && refusal.loop === undefined && !refusal.decision.degraded;
+  refusal !== undefined && refusal.loop === undefined && !refusal.isBlock && !refusal.decision.degraded;
