@@ -13,6 +13,7 @@ interface Given {
 
 function event(client: string, { allowed = true, mode = "enforce", tier, left = [50] }: Given = {}): McpDecisionEvent {
   const decisions = left.map((remaining, i) => ({
+    policy: `p${i}`,
     quota: {} as never,
     key: client,
     cost: 1,
@@ -27,7 +28,7 @@ function event(client: string, { allowed = true, mode = "enforce", tier, left = 
     },
   }));
   const call = { method: "tools/call", params: {} } as const;
-  return { call, client, tier, mode, decision: decisions[0]!.decision, decisions, waitedMs: 0 };
+  return { call, client, tier, mode, decision: decisions[0]!.decision, decisions, waitedMs: 0, tookMs: 0 };
 }
 
 describe("who calls", () => {

@@ -24,6 +24,8 @@ export interface Caller {
 
 /** A limit that applies to a call. */
 export interface Rule {
+  /** The name of the policy or limit, as it stands in the options: `tools.search`. */
+  readonly name: string;
   /** What is limited, for people and models: `the tool "search"`. */
   readonly subject: string;
   readonly per: "client" | "everyone";
@@ -115,6 +117,7 @@ export function ruleOf(options: RuleOptions): Rule {
   }
 
   const rule: Rule = {
+    name: where,
     subject,
     per,
     mode,

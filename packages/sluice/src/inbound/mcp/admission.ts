@@ -13,6 +13,7 @@ import type { McpCall } from "../../policy/call.ts";
 import type { Caller, Rule, RuleClaim } from "../../policy/rule.ts";
 import { blockedBy } from "./blocked.ts";
 import type { McpDecisionEvent } from "./options.ts";
+import type { Watch } from "./waiting.ts";
 
 /** A call that falls under limits. */
 export interface Applied extends Caller {
@@ -51,14 +52,24 @@ export type Heard = Pick<Admission, "outcome" | "refusal">;
 export const free: Admission = { holdsPlaces: false, finish: nothing, abandon: nothing, undo: nothing };
 
 /** Lines of calls that wait, shared by all gates over one store: a gate may live no longer than a request. */
-const linesOf = new WeakMap<Store, Map<string, WaitingLine<Admission>>>();
+const linesOf = new WeakMap<Store, Map<string, PolicyLine>>();
+
+interface PolicyLine {
+  readonly line: WaitingLine<Admission>;
+  /** The name of the policy that refused the first who stands in it. */
+  readonly policy: string;
+}
 
 const MAX_WAITING = 1000;
 
-/** Takes what calls need from the store, at once or after waiting in line. */
-export function admissionsOver(store: Store, usualWaitMs: number) {
+/**
+ * Takes what calls need from the store, at once or after waiting in line.
+ *
+ * @param watch tells of those who wait, if somebody listens
+ */
+export function admissionsOver(store: Store, usualWaitMs: number, watch?: Watch) {
   const clock = store.clock ?? systemClock;
-  const lines = linesOf.get(store) ?? new Map<string, WaitingLine<Admission>>();
+  const lines = linesOf.get(store) ?? new Map<string, PolicyLine>();
   linesOf.set(store, lines);
 
   /** Every claim is made anew for each attempt: a place has a new name each time. */
@@ -126,7 +137,7 @@ export function admissionsOver(store: Store, usualWaitMs: number) {
 
   /** Places have come back: those who wait for one ask again. */
   function wakeLines(): void {
-    for (const [key, line] of lines) if (key.startsWith("places/")) line.wake();
+    for (const [key, { line }] of lines) if (key.startsWith("places/")) line.wake();
   }
 
   const needsPlaces = (list: readonly Applied[]): boolean =>
@@ -138,22 +149,19 @@ export function admissionsOver(store: Store, usualWaitMs: number) {
     return `${needsPlaces(list) ? "places" : "rates"}/${JSON.stringify(account)}`;
   }
 
-  function lineFor(list: readonly Applied[], key: string): WaitingLine<Admission> {
-    let line = lines.get(key);
-    if (line === undefined) {
-      const claims = claimsOf(list);
-      line = new WaitingLine<Admission>({
-        clock,
-        maxWaiting: MAX_WAITING,
-        isExact: !needsPlaces(list),
-        onEmpty: () => lines.delete(key),
-        attempt: () =>
-          chain(attempt(list), (value) => ({ decision: value.outcome!.decision, value, undo: value.undo })),
-        foresee: (_cost, ahead) => foresee(claims, ahead.length),
-      });
-      lines.set(key, line);
-    }
-    return line;
+  function newLine(list: readonly Applied[], key: string, policy: string): PolicyLine {
+    const claims = claimsOf(list);
+    const line = new WaitingLine<Admission>({
+      clock,
+      maxWaiting: MAX_WAITING,
+      isExact: !needsPlaces(list),
+      onEmpty: () => lines.delete(key),
+      attempt: () => chain(attempt(list), (value) => ({ decision: value.outcome!.decision, value, undo: value.undo })),
+      foresee: (_cost, ahead) => foresee(claims, ahead.length),
+    });
+    const entry = { line, policy };
+    lines.set(key, entry);
+    return entry;
   }
 
   /** When calls like these pass behind `ahead` others of their kind. */
@@ -166,18 +174,24 @@ export function admissionsOver(store: Store, usualWaitMs: number) {
 
   async function waitInLine(
     list: readonly Applied[],
-    key: string,
+    { line }: PolicyLine,
     maxWaitMs: number,
     signal: AbortSignal | undefined,
   ): Promise<Admission> {
     const since = clock.elapsed();
     try {
-      const admission = await lineFor(list, key).join({ maxWaitMs, signal });
+      const admission = await line.join({ maxWaitMs, signal });
       return { ...admission, outcome: { ...admission.outcome!, waitedMs: (clock.elapsed() - since) / 1000 } };
     } catch (error) {
       if (!(error instanceof RateLimitError)) throw error;
       return refusedWith(claimsOf(list), error.decision, (clock.elapsed() - since) / 1000);
     }
+  }
+
+  function waited(...waiting: Parameters<typeof waitInLine>): Promise<Admission> {
+    const [calls, { policy }, , signal] = waiting;
+    if (watch === undefined) return waitInLine(...waiting);
+    return watch({ calls, reason: "limit", policy, signal }, () => waitInLine(...waiting), stateOf);
   }
 
   /** Calls wait together, so not longer than the rule allows that allows least. */
@@ -199,15 +213,23 @@ export function admissionsOver(store: Store, usualWaitMs: number) {
       const maxWaitMs = maxWaitOf(list);
       if (maxWaitMs === 0) return attempt(list);
       const key = lineKeyOf(list);
-      if (lines.has(key)) return waitInLine(list, key, maxWaitMs, signal);
-      return chain(attempt(list), (admission) =>
-        admission.refusal !== undefined && mayWait(list, maxWaitMs, admission.refusal)
-          ? waitInLine(list, key, maxWaitMs, signal)
-          : admission,
-      );
+      const line = lines.get(key);
+      if (line !== undefined) return waited(list, line, maxWaitMs, signal);
+      return chain(attempt(list), (admission) => {
+        const { refusal } = admission;
+        if (refusal === undefined || !mayWait(list, maxWaitMs, refusal)) return admission;
+        // Another call may have begun the line while the store was asked.
+        return waited(list, lines.get(key) ?? newLine(list, key, policyOf(admission)), maxWaitMs, signal);
+      });
     },
   };
 }
+
+/** The name of the policy that refuses. */
+export const policyOf = ({ refusal, outcome }: Heard): string =>
+  outcome!.decisions.find(({ decision }) => decision === refusal!.decision)!.policy;
+
+const stateOf = ({ refusal }: Admission) => (refusal === undefined ? "admitted" : "refused");
 
 /** What a function gave that is no cost changes nothing. */
 const wholeCost = (cost: number | undefined): number | undefined =>
@@ -216,7 +238,9 @@ const wholeCost = (cost: number | undefined): number | undefined =>
 function outcomeOf(claims: readonly RuleClaim[], decisions: readonly Decision[]): Outcome {
   return {
     decision: bindingOf(decisions),
-    decisions: claims.map(({ quota, demand: { key, cost } }, i) => ({ quota, decision: decisions[i]!, key, cost })),
+    decisions: claims.map(({ rule, quota, demand: { key, cost } }, i) => {
+      return { policy: rule.name, quota, decision: decisions[i]!, key, cost };
+    }),
     waitedMs: 0,
   };
 }
@@ -242,6 +266,6 @@ function refusedWith(claims: readonly RuleClaim[], decision: Decision, waitedMs:
   return {
     ...free,
     refusal: refusalBy(rule, quota, decision),
-    outcome: { decision, decisions: [{ quota, decision, key, cost }], waitedMs },
+    outcome: { decision, decisions: [{ policy: rule.name, quota, decision, key, cost }], waitedMs },
   };
 }

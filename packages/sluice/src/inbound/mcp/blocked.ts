@@ -25,7 +25,7 @@ export function blockedBy(list: readonly Applied[], clock: Clock): Admission | u
       };
       const { subject, per, advice } = rule;
       const refusal = { subject, per, quota: QUOTA, decision, isBlock: true, ...(advice !== undefined && { advice }) };
-      const decisions = [{ quota: QUOTA, decision, key: caller.client, cost: 1 }];
+      const decisions = [{ policy: rule.name, quota: QUOTA, decision, key: caller.client, cost: 1 }];
       return { ...free, refusal, outcome: { decision, decisions, waitedMs: 0 } };
     }
   }

@@ -18,6 +18,8 @@ export interface Explanation {
 }
 
 export interface ExplainedLimit {
+  /** The name of the policy, or of the limit (`"perClient"`, `"tools.search"`). */
+  readonly policy: string;
   readonly subject: string;
   readonly mode: Rule["mode"];
   readonly per: Rule["per"];
@@ -49,8 +51,8 @@ export function explain(store: Store, applied: Applied | undefined): Awaitable<E
   );
   return chain(taken, (answers) =>
     whole(
-      claims.map(({ rule: { subject, mode, per }, quota, demand: { key, cost } }, i) => {
-        return { subject, mode, per, key, cost, quota, decision: decisionOf(quota, answers[i]!) };
+      claims.map(({ rule: { name: policy, subject, mode, per }, quota, demand: { key, cost } }, i) => {
+        return { policy, subject, mode, per, key, cost, quota, decision: decisionOf(quota, answers[i]!) };
       }),
     ),
   );

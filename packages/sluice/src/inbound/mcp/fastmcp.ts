@@ -18,6 +18,9 @@ export type FastMcpRateLimitOptions = Pick<
   | "wait"
   | "describe"
   | "onDecision"
+  | "onWaiting"
+  | "onResult"
+  | "onAdapt"
 >;
 
 /**

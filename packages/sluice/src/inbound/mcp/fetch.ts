@@ -72,7 +72,7 @@ async function served(
       if (request !== undefined) gate.sawAnswer(request, origin, result);
     };
     const watched = gate.watches === "nothing" ? response : watchAnswers(response, gate.watches, hear);
-    return admission.holdsPlaces ? whenRead(watched, admission) : watched;
+    return admission.holdsPlaces || gate.watches === "everything" ? whenRead(watched, admission) : watched;
   } catch (error) {
     admission.finish();
     throw error;

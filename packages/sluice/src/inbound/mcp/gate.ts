@@ -22,6 +22,7 @@ import { errorCodeOf, type McpRateLimitOptions } from "./options.ts";
 import { resultsOf } from "./results.ts";
 import { withShadow } from "./shadow.ts";
 import type { JsonRpcRequest } from "./types.ts";
+import { watchOf } from "./waiting.ts";
 import { withWaitingRounds } from "./waiting-rounds.ts";
 
 /** Decides about the requests of clients, before the server sees them. */
@@ -52,7 +53,7 @@ export interface McpGate {
 }
 
 /** A limit of a gate. */
-export type KnownLimit = Pick<ExplainedLimit, "subject" | "mode" | "quota">;
+export type KnownLimit = Pick<ExplainedLimit, "policy" | "subject" | "mode" | "quota">;
 
 /** One store for all servers of the process that name none: a new server for each request still has one limit. */
 let processStore: MemoryStore | undefined;
@@ -73,8 +74,10 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
   const usualWaitMs = maxWaitOf(options.wait);
   const tierOf = tierReader(options.tier);
   const code = errorCodeOf(options.errorCode);
+  const clock = store.clock ?? systemClock;
   const announce = options.onDecision && isolated("onDecision", options.onDecision);
-  const admissions = admissionsOver(store, usualWaitMs);
+  const watch = options.onWaiting && watchOf(clock, isolated("onWaiting", options.onWaiting));
+  const admissions = admissionsOver(store, usualWaitMs, watch);
   const legs = mrtr === "once" ? continuations(store) : undefined;
 
   /** The calls that fall under limits, each with the key of its client. */
@@ -96,49 +99,48 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
     return found;
   }
 
-  function tell(list: readonly Applied[], mode: Rule["mode"], { outcome, refusal }: Heard): void {
+  /** When somebody asked; nobody reads the clock for nobody. */
+  const asked = (): number => (announce === undefined && results === undefined ? 0 : clock.elapsed());
+
+  function tell(list: readonly Applied[], mode: Rule["mode"], { outcome, refusal }: Heard, since: number): void {
     if (announce === undefined || outcome === undefined) return;
-    for (const { call, client: key, tier } of list) announce({ call, client: key, tier, mode, ...outcome, refusal });
+    const tookMs = Math.max(0, (clock.elapsed() - since) / 1000 - outcome.waitedMs);
+    for (const { call, client: key, tier } of list)
+      announce({ call, client: key, tier, mode, ...outcome, tookMs, refusal });
+  }
+
+  /** Asks what limits on trial say, beside an admission. */
+  function tried(list: readonly Applied[], admission: Admission): Admission {
+    const since = asked();
+    return withShadow(
+      admission,
+      () => admissions.attempt(list),
+      (heard) => tell(list, "shadow", heard, since),
+    );
   }
 
   const onResult = options.onResult && isolated("onResult", options.onResult);
-  const results = resultsOf({ rules, clock: store.clock ?? systemClock, onResult });
+  const results = resultsOf({ rules, clock, onResult });
 
   const gate: McpGate = {
     waits: rules.some(({ maxWaitMs = usualWaitMs }) => maxWaitMs > 0),
-    limits: rules.flatMap(({ subject, mode, quotas }) => quotas.map((quota) => ({ subject, mode, quota }))),
+    limits: rules.flatMap(({ name: policy, subject, mode, quotas }) =>
+      quotas.map((quota) => ({ policy, subject, mode, quota })),
+    ),
     watches: results !== undefined ? "everything" : legs === undefined ? "nothing" : "rounds",
 
     admit(requests, origin, signal) {
       const calls = requests.map((request) => callOf(request, origin));
-      const since = results?.now() ?? 0;
+      const since = asked();
       return chain(applied(calls), (list) => {
         if (list.length === 0) return free;
         const enforced = inMode(list, "enforce");
         return chain(enforced.length === 0 ? free : admissions.admit(enforced, signal), (admission) => {
-          tell(enforced, "enforce", admission);
+          tell(enforced, "enforce", admission, since);
           const onTrial = inMode(list, "shadow");
           if (admission.refusal !== undefined) return admission;
-          const whole =
-            onTrial.length === 0
-              ? admission
-              : withShadow(
-                  admission,
-                  () => admissions.attempt(onTrial),
-                  (heard) => tell(onTrial, "shadow", heard),
-                );
-          if (results !== undefined) {
-            for (const [i, request] of requests.entries()) {
-              const call = calls[i]!;
-              const {
-                client: key,
-                tier,
-                rules: own = [],
-              }: Partial<Applied> = list.find((one) => one.call === call) ?? {};
-              results.expect(request, { call, client: key, tier, rules: own, admission: whole, since });
-            }
-          }
-          return whole;
+          const whole = onTrial.length === 0 ? admission : tried(onTrial, admission);
+          return results === undefined ? whole : results.expect(requests, calls, { list, admission: whole, since });
         });
       });
     },
@@ -174,9 +176,8 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
     },
   };
   const { loops = false, tickets = false } = options;
-  const clock = store.clock ?? systemClock;
-  const inRounds = tickets === false ? gate : withWaitingRounds(gate, { tickets, client, clock });
-  return loops === false ? inRounds : loopGuarded(inRounds, { loops, client, clock, announce });
+  const inRounds = tickets === false ? gate : withWaitingRounds(gate, { tickets, client, clock, watch });
+  return loops === false ? inRounds : loopGuarded(inRounds, { loops, client, clock, announce, watch });
 }
 
 /** The calls that rules of this mode apply to. */

@@ -35,3 +35,4 @@ export { limitTransport, rateLimit } from "./server.ts";
 export { type TicketOptions, withoutTicket } from "./tickets.ts";
 export { type LimitToolOptions, limitTool } from "./tool.ts";
 export type { FetchLike, JsonRpcRequest, ServerLike, ToolCallback, TransportLike } from "./types.ts";
+export type { McpWaitingEvent } from "./waiting.ts";

@@ -14,19 +14,21 @@ import type { McpDecisionEvent } from "./options.ts";
 import { pause } from "./pause.ts";
 import { fingerprintOf } from "./same.ts";
 import type { JsonRpcRequest } from "./types.ts";
+import { type Watch, watchedPause } from "./waiting.ts";
 
 export interface LoopGuardOptions {
   readonly loops: true | LoopOptions;
   readonly client: ClientOf;
   readonly clock: Clock;
   readonly announce: ((event: McpDecisionEvent) => void) | undefined;
+  readonly watch: Watch | undefined;
 }
 
 /**
  * The same gate, which also notices when a client makes the same call again and again and gets the same answer: it warns
  * once, then slows down, then stops. It remembers that in this process, because only here the answers are seen.
  */
-export function loopGuarded(gate: McpGate, { loops, client, clock, announce }: LoopGuardOptions): McpGate {
+export function loopGuarded(gate: McpGate, { loops, client, clock, announce, watch }: LoopGuardOptions): McpGate {
   const settings = loopSettings(loops);
   const memory = loopMemory(settings, clock);
   const quota = perPeriod(settings.stopAfter, settings.forgetMs, { name: "loop" });
@@ -67,7 +69,7 @@ export function loopGuarded(gate: McpGate, { loops, client, clock, announce }: L
     return {
       ...free,
       refusal,
-      outcome: { decision, decisions: [{ quota, decision, key: tool, cost: 1 }], waitedMs: 0 },
+      outcome: { decision, decisions: [{ policy: quota.name, quota, decision, key: tool, cost: 1 }], waitedMs: 0 },
     };
   }
 
@@ -81,22 +83,27 @@ export function loopGuarded(gate: McpGate, { loops, client, clock, announce }: L
   }
 
   function judgeOne(request: JsonRpcRequest, origin: Origin, delayMs: number): Awaitable<Admission | number> {
+    const since = announce === undefined ? 0 : clock.elapsed();
     return chain(nameOf(request, origin), (name): Admission | number => {
       if (name === undefined) return delayMs;
       const verdict = memory.ask(name);
       if (verdict.kind === "run") return Math.max(delayMs, verdict.delayMs);
       const retryAfterMs = verdict.kind === "stop" ? verdict.retryAfterMs : undefined;
       const admission = refusalOf(request, origin, verdict.times, retryAfterMs);
-      tell(request, origin, admission);
+      tell(request, origin, admission, since);
       return admission;
     });
   }
 
-  function tell(request: JsonRpcRequest, origin: Origin, { outcome, refusal }: Admission): void {
+  function tell(request: JsonRpcRequest, origin: Origin, { outcome, refusal }: Admission, since: number): void {
     if (announce === undefined) return;
+    const tookMs = (clock.elapsed() - since) / 1000;
     const call = callOf(request, origin);
     guarded(
-      () => chain(client(call), (key) => announce({ call, client: key ?? "", mode: "enforce", ...outcome!, refusal })),
+      () =>
+        chain(client(call), (key) =>
+          announce({ call, client: key ?? "", mode: "enforce", ...outcome!, tookMs, refusal }),
+        ),
       () => {},
     );
   }
@@ -110,7 +117,9 @@ export function loopGuarded(gate: McpGate, { loops, client, clock, announce }: L
       chain(judge(requests, origin), (found) => {
         if (typeof found !== "number") return found;
         if (found === 0) return gate.admit(requests, origin, signal);
-        return pause(clock, found, signal).then(() => gate.admit(requests, origin, signal));
+        const waiters = { requests, origin, reason: "loop", policy: quota.name, signal } as const;
+        const slowed = watchedPause({ watch, client }, waiters, () => pause(clock, found, signal));
+        return slowed.then(() => gate.admit(requests, origin, signal));
       }),
 
     sawAnswer(request, origin, result) {

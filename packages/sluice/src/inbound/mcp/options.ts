@@ -12,9 +12,12 @@ import type { McpLimits } from "./limits.ts";
 import type { LoopOptions } from "./loop-options.ts";
 import type { McpResultEvent } from "./results.ts";
 import type { TicketOptions } from "./tickets.ts";
+import type { McpWaitingEvent } from "./waiting.ts";
 
 /** What one quota says of a call. */
 export interface QuotaDecision {
+  /** The name of the policy, or of the limit (`"perClient"`, `"tools.search"`), whose quota it is. */
+  readonly policy: string;
   readonly quota: Quota;
   readonly decision: Decision;
   /** What is charged: the partition of the quota. */
@@ -40,6 +43,8 @@ export interface McpDecisionEvent {
   readonly refusal?: Refusal | undefined;
   /** How long the call stood in line first, in milliseconds. */
   readonly waitedMs: number;
+  /** How long it took to decide, who calls and the store included, the time in line not. In milliseconds. */
+  readonly tookMs: number;
 }
 
 /** A policy that adapts itself to the server is lowered, or raised again. */
@@ -129,12 +134,17 @@ export interface McpRateLimitOptions extends McpLimits {
    */
   readonly loops?: boolean | LoopOptions;
   /**
-   * Is told what came of every call that was let through and falls under a limit, and how long it took. What it throws is reported
+   * Is told once what came of every call that was let through and falls under a limit, and how long it took. What it throws is reported
    * once and changes nothing. Over HTTP answers above 256 KiB are not looked at.
    */
   readonly onResult?: (event: McpResultEvent) => void;
   /** Is told how far a policy with `adapt` is lowered now: 1 is all of its limit. */
   readonly onAdapt?: (event: AdaptEvent) => void;
+  /**
+   * Is told when a call begins to wait, and once more when that has ended, whatever ended it: in line for a limit, because of a loop,
+   * between two rounds. What it throws is reported once and changes nothing.
+   */
+  readonly onWaiting?: (event: McpWaitingEvent) => void;
   /** Is told of every decision. What it throws is reported once and changes nothing. */
   readonly onDecision?: (event: McpDecisionEvent) => void;
 }

@@ -1,7 +1,7 @@
 import type { Clock } from "../../limiter/clock.ts";
 import type { McpCall } from "../../policy/call.ts";
 import type { Rule } from "../../policy/rule.ts";
-import type { Admission } from "./admission.ts";
+import type { Admission, Applied } from "./admission.ts";
 import type { JsonRpcRequest } from "./types.ts";
 
 /** What came of a call that was let through. */
@@ -12,8 +12,11 @@ export interface McpResultEvent {
   readonly tier?: string | undefined;
   /** From the decision, waiting included, to the answer. In milliseconds. */
   readonly durationMs: number;
-  /** A result; a result of a tool that says that it failed (`isError`); a JSON-RPC error; or no answer at all. */
-  readonly outcome: "result" | "tool_error" | "error" | "no_answer";
+  /**
+   * A result; a result of a tool that says that it failed (`isError`); a JSON-RPC error; no answer at all; or nobody saw it
+   * (`"unseen"`): the client gave up, or the answer was too large to look at or went another way.
+   */
+  readonly outcome: "result" | "tool_error" | "error" | "no_answer" | "unseen";
   /** Of a JSON-RPC error. */
   readonly errorCode?: number | undefined;
 }
@@ -30,11 +33,20 @@ interface Expected {
   readonly since: number;
 }
 
+/** Calls that were admitted together. */
+interface Running extends Pick<Expected, "admission" | "since"> {
+  /** Those that fall under limits. */
+  readonly list: readonly Applied[];
+}
+
 /** Hears what comes of calls, for limits that depend on it and for listeners. */
 export interface Results {
-  /** The time now, for `since`. */
-  now(): number;
-  expect(request: JsonRpcRequest, expected: Expected): void;
+  /**
+   * These run from now on: each is heard of once, at the latest when the admission that is returned ends.
+   *
+   * @param calls what the requests are, in order
+   */
+  expect(requests: readonly JsonRpcRequest[], calls: readonly McpCall[], running: Running): Admission;
   /** @param result or the error */
   saw(request: JsonRpcRequest, result: unknown): void;
   failed(request: JsonRpcRequest, retryAfterMs?: number): void;
@@ -66,14 +78,24 @@ export function resultsOf({ rules, clock, onResult }: ResultsOptions): Results |
     const { call, client, tier, rules: own, since } = expected;
     const durationMs = (clock.elapsed() - since) / 1000;
     const isFailure = outcome === "no_answer" || errorCode === INTERNAL_ERROR;
-    for (const { adaptation } of own) adaptation?.saw(durationMs, isFailure);
+    if (outcome !== "unseen") for (const { adaptation } of own) adaptation?.saw(durationMs, isFailure);
     if (client !== undefined) onResult?.({ call, client, tier, durationMs, outcome, errorCode });
     return expected;
   }
 
   return {
-    now: () => clock.elapsed(),
-    expect: (request, expected) => void running.set(request, expected),
+    expect(requests, calls, { list, admission, since }) {
+      for (const [i, request] of requests.entries()) {
+        const call = calls[i]!;
+        const { client, tier, rules: own = [] }: Partial<Applied> = list.find((one) => one.call === call) ?? {};
+        running.set(request, { call, client, tier, rules: own, admission, since });
+      }
+      const ends = (verb: "finish" | "abandon" | "undo") => () => {
+        for (const request of requests) ended(request, "unseen");
+        admission[verb]();
+      };
+      return { ...admission, finish: ends("finish"), abandon: ends("abandon"), undo: ends("undo") };
+    },
     saw(request, result) {
       const { code, message, isError } = (result ?? {}) as { code?: unknown; message?: unknown; isError?: unknown };
       const errorCode = typeof code === "number" && typeof message === "string" ? code : undefined;

@@ -7,7 +7,10 @@ import { runTool } from "./run-tool.ts";
 import type { ToolCallback, ToolContext } from "./types.ts";
 
 export interface LimitToolOptions
-  extends Pick<McpRateLimitOptions, "client" | "store" | "name" | "wait" | "describe" | "onDecision"> {
+  extends Pick<
+    McpRateLimitOptions,
+    "client" | "store" | "name" | "wait" | "describe" | "onDecision" | "onWaiting" | "onResult"
+  > {
   /** Name of the tool, for answers and for telling its limit from others. */
   readonly tool: string;
   /** `"3/10s"`, a quota, or a limit in full. */

@@ -1,22 +1,27 @@
 import type { Clock } from "../../limiter/clock.ts";
 import { chain } from "../../limiter/reply.ts";
 import type { Awaitable } from "../../limiter/store.ts";
-import type { Admission } from "./admission.ts";
+import { type Admission, policyOf } from "./admission.ts";
 import { callOf, type Origin } from "./call.ts";
 import type { McpGate } from "./gate.ts";
 import type { ClientOf } from "./identity.ts";
 import { pause } from "./pause.ts";
 import { type TicketOptions, ticketOf, ticketsOf } from "./tickets.ts";
 import type { JsonRpcRequest } from "./types.ts";
+import { type Watch, watchedPause } from "./waiting.ts";
 
 export interface WaitingRoundsOptions {
   readonly tickets: true | TicketOptions;
   readonly client: ClientOf;
   readonly clock: Clock;
+  readonly watch: Watch | undefined;
 }
 
 /** The same gate, which lets calls of clients of 2026-07-28 wait in rounds. Calls that came with others do not. */
-export function withWaitingRounds(gate: McpGate, { tickets: options, client, clock }: WaitingRoundsOptions): McpGate {
+export function withWaitingRounds(
+  gate: McpGate,
+  { tickets: options, client, clock, watch }: WaitingRoundsOptions,
+): McpGate {
   const tickets = ticketsOf(options, clock);
 
   async function inRounds(
@@ -36,7 +41,9 @@ export function withWaitingRounds(gate: McpGate, { tickets: options, client, clo
     const leg = await tickets.read(call, key);
     let retryAfterMs = admission.refusal!.decision.retryAfterMs;
     if (!tickets.mayComeAgain(leg, retryAfterMs)) return admission;
-    await pause(clock, Math.min(tickets.holdMs, retryAfterMs), signal);
+    const holdMs = Math.min(tickets.holdMs, retryAfterMs);
+    const waiters = { requests: [request], origin, reason: "round", policy: policyOf(admission), signal } as const;
+    await watchedPause({ watch, client }, waiters, () => pause(clock, holdMs, signal));
     if (retryAfterMs <= tickets.holdMs) {
       admission = await admit();
       if (!mayGoOn(admission)) return admission;

@@ -1,5 +1,5 @@
 import { memoryStore } from "sluice";
-import { createMcpGate, type McpRateLimitOptions, type McpResultEvent } from "sluice/mcp";
+import { createMcpGate, limitFetch, type McpRateLimitOptions, type McpResultEvent } from "sluice/mcp";
 import { manualClock } from "sluice/testing";
 import { describe, expect, it } from "vitest";
 import { setup } from "./fake-transport.ts";
@@ -35,6 +35,52 @@ describe("what came of a call", () => {
     await gate.admit([request], origin);
     gate.sawFailure(request);
     expect(events).toMatchObject([{ outcome: "no_answer" }]);
+  });
+
+  it.each(["finish", "abandon", "undo"] as const)("is told of calls that end unseen, once: %s", async (verb) => {
+    const { events, gate, origin, request } = scene({ perClient: "9/h", tools: { t: { concurrency: 2 } } });
+    const admission = await gate.admit([request], origin);
+    admission[verb]();
+    admission[verb]();
+    gate.sawAnswer(request, origin, {});
+    expect(events).toMatchObject([{ outcome: "unseen" }]);
+    const seen = { ...request, id: 2 };
+    const second = await gate.admit([seen], origin);
+    gate.sawAnswer(seen, origin, {});
+    second[verb]();
+    expect(events.slice(1)).toMatchObject([{ outcome: "result" }]);
+  });
+
+  it("says nothing about the server where it was not seen", async () => {
+    const levels: number[] = [];
+    const { gate, origin, request } = scene({
+      policies: [{ name: "p", quota: "99/s", adapt: true }],
+      onAdapt: ({ level }) => levels.push(level),
+    });
+    for (let id = 1; id <= 50; id++) (await gate.admit([{ ...request, id }], origin)).abandon();
+    expect(levels).toEqual([]);
+  });
+
+  it("is told of what is cancelled and of what is too large over HTTP", async () => {
+    const events: McpResultEvent[] = [];
+    const body = `{"jsonrpc":"2.0","id":1,"result":{"text":"${"x".repeat(300_000)}"}}`;
+    const fetch = limitFetch(async () => new Response(body, { headers: { "content-type": "application/json" } }), {
+      perClient: "9/h",
+      client: () => "me",
+      store: memoryStore({ clock: manualClock() }),
+      onResult: (event) => events.push(event),
+    });
+    const post = () =>
+      fetch(
+        new Request("http://localhost/mcp", {
+          method: "POST",
+          body: '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t"}}',
+        }),
+      );
+    expect(await (await post()).text()).toBe(body);
+    expect(events).toMatchObject([{ outcome: "unseen", client: "me" }]);
+    await (await post()).body!.cancel();
+    expect(events).toHaveLength(2);
   });
 
   it("is not told of calls that were refused, or fall under no limit", async () => {
