@@ -135,8 +135,12 @@ export interface SyncStore extends Store {
 
 /** Charges accounts of one ledger, one at a time. */
 export interface Line {
-  /** The answer is one record, written anew by the next call. */
-  take(key: string, cost: number): Verdict;
+  /**
+   * The answer is one record, written anew by the next call.
+   *
+   * @param elapsed what the store's clock says of its elapsed time, where it has just been read. @default it is read
+   */
+  take(key: string, cost: number, elapsed?: number): Verdict;
   /** Whether no key of the ledger has a state. */
   isEmpty(): boolean;
 }

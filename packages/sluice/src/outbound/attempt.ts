@@ -1,20 +1,32 @@
 import { shown, wholeNumber } from "../algorithms/numbers.ts";
 import type { Admission } from "./breaker/breaker.ts";
-import type { ActualCost, Attempt, Call } from "./call.ts";
+import type { ActualCost, Attempt, Attempting, Call, Make } from "./call.ts";
 import type { Heard, HeardCall } from "./feedback/hearing.ts";
 import type { ResponseHead } from "./feedback/statement.ts";
+import type { Repeatable } from "./retry/may-repeat.ts";
 import type { Started } from "./scheduler/queued-call.ts";
+import type { CallOptions } from "./upstream-options.ts";
 
-/** An attempt that is being made: what the call is given, and what is known about it. One object, because each call has one. */
+/**
+ * An attempt that is being made: what the call is given, and what is known about it. Nearly all calls are this one
+ * object: they start when they come, and are not tried again.
+ */
 export class MadeAttempt<T> implements Attempt, HeardCall {
-  readonly call: Call<T>;
+  readonly attempts: Attempting;
+  readonly make: Make<T>;
+  readonly options: CallOptions;
+  readonly repeatable: Repeatable;
+  readonly lane: string;
+  readonly cost: number;
+  /** The call, if it has waited. */
+  readonly call: Call<T> | undefined;
   readonly attempt: number;
   readonly started: Started;
   readonly startedAt: number;
   readonly admission: Admission | undefined;
   readonly sequence: number;
   /** Aborts when it takes too long. */
-  readonly timeout: AbortController | undefined;
+  timeout: AbortController | undefined;
   /** What was heard about it before its end. */
   heard: Heard | undefined;
   /** Units that it is charged. */
@@ -23,29 +35,31 @@ export class MadeAttempt<T> implements Attempt, HeardCall {
   #controller: AbortController | undefined;
 
   constructor(
-    call: Call<T>,
+    attempts: Attempting,
+    make: Make<T>,
+    options: CallOptions,
+    repeatable: Repeatable,
+    lane: string,
+    cost: number,
+    call: Call<T> | undefined,
     started: Started,
     startedAt: number,
     admission: Admission | undefined,
     sequence: number,
-    timeout: AbortController | undefined,
   ) {
+    this.attempts = attempts;
+    this.make = make;
+    this.options = options;
+    this.repeatable = repeatable;
+    this.lane = lane;
+    this.cost = cost;
     this.call = call;
-    this.attempt = call.made;
+    this.attempt = call === undefined ? 1 : call.made;
     this.started = started;
     this.startedAt = startedAt;
     this.admission = admission;
     this.sequence = sequence;
-    this.timeout = timeout;
-    this.charged = call.cost;
-  }
-
-  get lane(): string {
-    return this.call.lane;
-  }
-
-  get cost(): number {
-    return this.call.cost;
+    this.charged = cost;
   }
 
   /** Made when somebody asks for it; a signal of its own, so that nothing that listens to it outlives the attempt. */
@@ -65,9 +79,9 @@ export class MadeAttempt<T> implements Attempt, HeardCall {
     return (actual) => {
       const given: Partial<ActualCost & ResponseHead> = typeof actual === "object" && actual !== null ? actual : {};
       if (given.cost !== undefined) {
-        this.call.attempts.correct(this as MadeAttempt<unknown>, wholeNumber("cost", given.cost, 0));
+        this.attempts.correct(this as MadeAttempt<unknown>, wholeNumber("cost", given.cost, 0));
       } else if (given.status !== undefined && given.headers !== undefined) {
-        this.heard = this.call.attempts.hear(this as MadeAttempt<unknown>, actual as ResponseHead);
+        this.heard = this.attempts.hear(this as MadeAttempt<unknown>, actual as ResponseHead);
       } else {
         throw new TypeError(`Report { cost } or a response with status and headers, but it is ${shown(actual)}.`);
       }
@@ -76,11 +90,11 @@ export class MadeAttempt<T> implements Attempt, HeardCall {
 
   /** It has ended with a value. */
   returned(value: T): T | Promise<T> {
-    return this.call.attempts.returned(this, value);
+    return this.attempts.returned(this, value);
   }
 
   failed(error: unknown): T | Promise<T> {
-    return this.call.attempts.failed(this, error);
+    return this.attempts.failed(this, error);
   }
 
   /** One of its signals aborted. */
@@ -96,6 +110,6 @@ export class MadeAttempt<T> implements Attempt, HeardCall {
   }
 
   get #sources(): readonly (AbortSignal | undefined)[] {
-    return [this.call.attempts.closing, this.call.signal, this.timeout?.signal];
+    return [this.attempts.closing, this.options.signal, this.timeout?.signal];
   }
 }

@@ -2,22 +2,21 @@ import { MadeAttempt } from "./attempt.ts";
 import { type BetweenAttempts, betweenAttempts } from "./between-attempts.ts";
 import type { BreakerChange } from "./breaker/options.ts";
 import { type Verdict, verdictOf } from "./breaker/verdict.ts";
-import { type Attempting, Call } from "./call.ts";
+import { type Attempting, Call, type Make } from "./call.ts";
+import { discard, type End } from "./end.ts";
 import { OutboundError } from "./errors.ts";
 import type { OutboundEvent } from "./events.ts";
 import type { Heard, HeardCall } from "./feedback/hearing.ts";
 import { responseOf } from "./feedback/response-of.ts";
 import type { ResponseHead } from "./feedback/statement.ts";
 import { inTime } from "./in-time.ts";
-import { classify, type Outcome } from "./retry/classify.ts";
-import { mayRepeat } from "./retry/may-repeat.ts";
-import { planRetry } from "./retry/plan.ts";
+import { planAfter } from "./plan-after.ts";
+import { classify, type Outcome, type OutcomeClass } from "./retry/classify.ts";
+import type { Repeatable } from "./retry/may-repeat.ts";
+import type { RetryPlan } from "./retry/plan.ts";
 import type { QueuedCall, Started } from "./scheduler/queued-call.ts";
 import type { SharedUpstream } from "./shared-upstream.ts";
-import type { UpstreamSettings } from "./upstream-options.ts";
-
-/** How an attempt ended, as its caller gets it. */
-type End<T> = { readonly value: T } | { readonly error: unknown };
+import { type CallOptions, rankOf, type UpstreamSettings } from "./upstream-options.ts";
 
 /** Makes attempts, listens to what comes of them, and makes others where that may help. */
 export class Attempts implements Attempting {
@@ -61,31 +60,57 @@ export class Attempts implements Attempting {
   }
 
   /** @throws OutboundError while the breaker is open, if calls then fail */
-  refuseIfOpen(now: number): void {
+  refuseIfOpen(): void {
     const { breaker, line } = this.#shared;
     if (breaker === undefined || !this.#shared.isTroubled) return;
+    const now = line.clock.elapsed();
     const { state, openUntilMs = 0 } = breaker.state(now / 1000);
     if (state !== "open" || this.#waitsForBreaker) return;
     throw line.error("breaker-open", { retryAfterMs: Math.ceil(openUntilMs - now / 1000) });
   }
 
-  /** A call that waited has its units, and starts now. */
-  begin<T>(call: Call<T>, started: Started): Promise<T> {
-    this.#shared.line.started(call);
-    return this.attempt(call, started);
+  /** A call that has to wait, or has waited. */
+  callOf<T>(
+    make: Make<T>,
+    options: CallOptions,
+    repeatable: Repeatable,
+    lane: string,
+    cost: number,
+    arrivedAt: number,
+  ): Call<T> {
+    const { priority = "normal", maxWaitMs = this.#settings.maxWaitMs } = options;
+    const deadline = arrivedAt + maxWaitMs * 1000;
+    return new Call(this, make, options, repeatable, lane, cost, rankOf(priority), arrivedAt, deadline);
   }
 
-  /** A call that has its units starts now. */
-  attempt<T>(call: Call<T>, started: Started, now = this.#shared.line.clock.elapsed()): Promise<T> {
-    const { breaker, hearing, line } = this.#shared;
+  /** A call that waited has its units, and starts now. */
+  begin<T>(call: Call<T>, started: Started): Promise<T> {
+    const { line } = this.#shared;
+    line.started(call);
+    const { make, options, repeatable, lane, cost } = call;
+    return this.attempt(make, options, repeatable, lane, cost, started, line.clock.elapsed(), call);
+  }
+
+  /** A call that has its units starts now. Without `call` it came now. */
+  attempt<T>(
+    make: Make<T>,
+    options: CallOptions,
+    repeatable: Repeatable,
+    lane: string,
+    cost: number,
+    started: Started,
+    now: number,
+    call: Call<T> | undefined,
+  ): Promise<T> {
+    const { breaker, hearing, line, budget } = this.#shared;
     const admission = breaker?.admit(now / 1000);
     if (admission?.pass === false) {
-      line.starts.unused({ lane: call.lane, cost: call.cost, started });
-      return this.#heldBack(call, admission.retryAfterMs, now);
+      line.starts.unused({ lane, cost, started });
+      const late = call ?? this.callOf(make, options, repeatable, lane, cost, now);
+      return this.#heldBack(late, admission.retryAfterMs, now);
     }
-    call.made++;
     this.counts.started++;
-    if (call.made === 1) this.#shared.budget?.started(now / 1000);
+    if (call === undefined || ++call.made === 1) budget?.started(now / 1000);
     else {
       this.counts.retried++;
       discard(call.otherwise);
@@ -93,12 +118,13 @@ export class Attempts implements Attempting {
     }
     line.running++;
     if (this.#announce !== undefined) {
-      const waitedMs = (now - call.arrivedAt) / 1000;
-      this.#announce({ upstream: this.#settings.name, type: "started", attempt: call.made, waitedMs });
+      const waitedMs = call === undefined ? 0 : (now - call.arrivedAt) / 1000;
+      this.#announce({ upstream: this.#settings.name, type: "started", attempt: call?.made ?? 1, waitedMs });
     }
-    const timeout = this.#settings.timeoutMs === Infinity ? undefined : new AbortController();
-    const sequence = hearing.sent(call.cost);
-    return this.#make(new MadeAttempt(call, started, now, admission, sequence, timeout));
+    const sequence = hearing.sent(cost);
+    return this.#make(
+      new MadeAttempt(this, make, options, repeatable, lane, cost, call, started, now, admission, sequence),
+    );
   }
 
   /** A call is not made. */
@@ -156,8 +182,9 @@ export class Attempts implements Attempting {
 
   #make<T>(made: MadeAttempt<T>): Promise<T> {
     let outcome: T | PromiseLike<T>;
+    if (this.#settings.timeoutMs !== Infinity) made.timeout = new AbortController();
     try {
-      outcome = made.call.make(made);
+      outcome = made.make(made);
     } catch (error) {
       return new Promise((resolve) => resolve(this.failed(made, error)));
     }
@@ -175,11 +202,15 @@ export class Attempts implements Attempting {
 
   returned<T>(made: MadeAttempt<T>, value: T): T | Promise<T> {
     const response = typeof value === "object" ? responseOf({ value }) : undefined;
-    const status = response?.status ?? 200;
-    if (response !== undefined) made.heard = this.hear(made, response);
-    const outcome = response === undefined ? OK : { status, isThrottled: made.heard?.isThrottled };
-    const now = this.#over(made, response === undefined ? "success" : verdictOf(outcome));
-    return this.#retryOrEnd(made, { value }, outcome, now);
+    if (response !== undefined) {
+      made.heard = this.hear(made, response);
+      const outcome = { status: response.status, isThrottled: made.heard.isThrottled };
+      return this.#retryOrEnd(made, { value }, outcome, this.#over(made, verdictOf(outcome)));
+    }
+    const now = this.#over(made, "success");
+    if (this.#announce !== undefined) this.#announceEnd(made, "ok", now);
+    this.#left();
+    return value;
   }
 
   failed<T>(made: MadeAttempt<T>, error: unknown): T | Promise<T> {
@@ -188,13 +219,18 @@ export class Attempts implements Attempting {
     const outcome =
       response === undefined ? { error } : { status: response.status, isThrottled: made.heard?.isThrottled };
     // Whoever leaves says nothing about the upstream, whatever error he leaves with.
-    const hasLeft = made.call.signal?.aborted === true || this.closing.aborted;
+    const hasLeft = this.#isLeft(made);
     const now = this.#over(made, hasLeft ? "neither" : verdictOf(outcome));
     return this.#retryOrEnd(made, { error }, outcome, now);
   }
 
+  /** Nobody waits for it any more. */
+  #isLeft({ options }: MadeAttempt<any>): boolean {
+    return options.signal?.aborted === true || this.closing.aborted;
+  }
+
   /** An attempt has ended. What its response says has been heard before the next call starts. Returns the time. */
-  #over<T>(made: MadeAttempt<T>, verdict: Verdict): number {
+  #over(made: MadeAttempt<any>, verdict: Verdict): number {
     const { line, breaker, hearing } = this.#shared;
     const now = line.clock.elapsed();
     made.end();
@@ -207,43 +243,39 @@ export class Attempts implements Attempting {
     return now;
   }
 
+  #announceEnd(made: MadeAttempt<any>, outcome: OutcomeClass, now: number, plan?: RetryPlan): void {
+    this.#announce?.({
+      upstream: this.#settings.name,
+      type: "ended",
+      attempt: made.attempt,
+      outcome,
+      tookMs: (now - made.startedAt) / 1000,
+      ...(plan !== undefined && "stop" in plan && { stop: plan.stop }),
+    });
+  }
+
   #retryOrEnd<T>(made: MadeAttempt<T>, end: End<T>, outcome: Outcome, now: number): T | Promise<T> {
-    const { call } = made;
-    const outcomeClass = outcome === OK ? "ok" : classify(outcome);
-    const { attempts, backoff, name } = this.#settings;
-    const isFinal = outcomeClass === "ok" || this.closing.aborted || call.signal?.aborted === true;
-    const plan = isFinal
-      ? undefined
-      : planRetry({
-          attempt: call.made,
-          attempts: call.options.attempts ?? attempts,
-          outcomeClass,
-          canRepeat: mayRepeat(repeatableOf(call), outcome),
-          retryAfterMs: made.heard?.retryAfterMs,
-          deadlineMs: call.deadline === Infinity ? undefined : call.deadline / 1000,
-          nowMs: now / 1000,
-          // What the upstream asked to be repeated later is no burden to it.
-          budget: made.heard?.retryAfterMs === undefined ? this.#shared.budget : undefined,
-          backoff,
-        });
-    if (this.#announce !== undefined) {
-      this.#announce({
-        upstream: name,
-        type: "ended",
-        attempt: call.made,
-        outcome: outcomeClass,
-        tookMs: (now - made.startedAt) / 1000,
-        ...(plan !== undefined && "stop" in plan && { stop: plan.stop }),
-      });
-    }
-    if (plan !== undefined && "delayMs" in plan) {
-      this.#announce?.({ upstream: name, type: "retry", attempt: call.made, delayMs: plan.delayMs });
+    const outcomeClass = classify(outcome);
+    const isFinal = outcomeClass === "ok" || this.#isLeft(made);
+    const call = isFinal ? undefined : (made.call ?? this.#callAgain(made));
+    const plan = call && planAfter(made, outcome, { settings: this.#settings, budget: this.#shared.budget, call, now });
+    this.#announceEnd(made, outcomeClass, now, plan);
+    if (call !== undefined && plan !== undefined && "delayMs" in plan) {
+      const { name: upstream } = this.#settings;
+      this.#announce?.({ upstream, type: "retry", attempt: made.attempt, delayMs: plan.delayMs });
       call.otherwise = end;
       return this.#between.wait(call, plan.delayMs);
     }
     this.#left();
     if ("error" in end) throw end.error;
     return end.value;
+  }
+
+  /** A call that started when it came, and may be tried again. */
+  #callAgain<T>({ make, options, repeatable, lane, cost, startedAt }: MadeAttempt<T>): Call<T> {
+    const call = this.callOf(make, options, repeatable, lane, cost, startedAt);
+    call.made = 1;
+    return call;
   }
 
   hear(made: HeardCall, response: ResponseHead): Heard {
@@ -263,16 +295,4 @@ export class Attempts implements Attempting {
     made.charged = cost;
     if (units !== 0) this.#shared.line.starts.correct(made, units);
   }
-}
-
-/** Of a response that nobody will get, nobody will read the body: as long as it is there, it holds a connection. */
-function discard(end: End<unknown> | undefined): void {
-  const value = end !== undefined && "value" in end ? end.value : undefined;
-  if (value instanceof Response && !value.bodyUsed) value.body?.cancel().catch(() => {});
-}
-
-const OK: Outcome = { status: 200 };
-
-function repeatableOf<T>({ options, repeatable }: Call<T>) {
-  return options.idempotent === undefined ? { ...repeatable } : { ...repeatable, idempotent: options.idempotent };
 }

@@ -1,4 +1,5 @@
 import type { MadeAttempt } from "./attempt.ts";
+import type { End } from "./end.ts";
 import { OutboundError } from "./errors.ts";
 import type { Heard } from "./feedback/hearing.ts";
 import type { ResponseHead } from "./feedback/statement.ts";
@@ -24,6 +25,9 @@ export interface ActualCost {
   readonly cost: number;
 }
 
+/** Makes the call, each time that it is attempted. */
+export type Make<T> = (attempt: Attempt) => T | PromiseLike<T>;
+
 /** What makes attempts of calls, and is told what comes of them and of calls that are not made. */
 export interface Attempting {
   begin<T>(call: Call<T>, started: Started): Promise<T>;
@@ -39,24 +43,25 @@ export interface Attempting {
   readonly closing: AbortSignal;
 }
 
-/** A call from its coming to its end, with all its attempts. */
+/** A call that waits to start, or to be tried again: until its end, with all its attempts. */
 export class Call<T> extends QueuedCall {
   readonly attempts: Attempting;
-  readonly make: (attempt: Attempt) => T | PromiseLike<T>;
+  readonly make: Make<T>;
   readonly options: CallOptions;
+  /** What tells whether it may be repeated, beside its options. */
+  readonly repeatable: Repeatable;
   /** Attempts that were made. */
   made = 0;
-  /** What tells whether it may be repeated, beside its options. */
-  repeatable: Repeatable | undefined;
   /** What came of the last attempt, if the call waits for another. */
-  otherwise: { readonly value: T } | { readonly error: unknown } | undefined;
+  otherwise: End<T> | undefined;
   /** Settles the wait; an error as a promise that is rejected. One function takes less memory than two. */
   settle: ((outcome: T | PromiseLike<T>) => void) | undefined;
 
   constructor(
     attempts: Attempting,
-    make: (attempt: Attempt) => T | PromiseLike<T>,
+    make: Make<T>,
     options: CallOptions,
+    repeatable: Repeatable,
     lane: string,
     cost: number,
     rank: number,
@@ -67,6 +72,7 @@ export class Call<T> extends QueuedCall {
     this.attempts = attempts;
     this.make = make;
     this.options = options;
+    this.repeatable = repeatable;
   }
 
   override start(started: Started): void {

@@ -3,7 +3,7 @@ import { milliseconds } from "../limiter/duration.ts";
 import { isolated } from "../limiter/events.ts";
 import { Attempts } from "./attempts.ts";
 import type { BreakerState } from "./breaker/breaker.ts";
-import { type Attempt, Call } from "./call.ts";
+import type { Attempt, Call, Make } from "./call.ts";
 import { coalesceKey } from "./coalesce/coalesce-key.ts";
 import type { CoalescerStats } from "./coalesce/coalescer.ts";
 import { OutboundError } from "./errors.ts";
@@ -90,36 +90,24 @@ export function createUpstream(
   });
   let isClosed = false;
 
-  type Make<T> = (attempt: Attempt) => T | PromiseLike<T>;
-
   function begin<T>(make: Make<T>, options: CallOptions, repeatable: Repeatable): Promise<T> {
     attempts.came();
     try {
       if (isClosed) throw line.error("closed");
       if (options.signal?.aborted) throw line.error("cancelled", { cause: options.signal.reason });
+      checkCall(make, options);
+      attempts.refuseIfOpen();
+      const { tenant, endpoint, cost = 1 } = options;
+      const lane = tenant === undefined && endpoint === undefined ? commonLane : laneOf(tenant, endpoint);
       const now = clock.elapsed();
-      const call = callOf(make, options, repeatable, now);
-      attempts.refuseIfOpen(now);
-      const started = line.tryStart(call.lane, call.cost);
-      return started === undefined ? enter(call) : attempts.attempt(call, started, now);
+      const started = line.tryStart(lane, cost, now);
+      if (started !== undefined)
+        return attempts.attempt(make, options, repeatable, lane, cost, started, now, undefined);
+      return enter(attempts.callOf(make, options, repeatable, lane, cost, now));
     } catch (error) {
       attempts.refused(error);
       return Promise.reject(error);
     }
-  }
-
-  function callOf<T>(make: Make<T>, options: CallOptions, repeatable: Repeatable, now: number): Call<T> {
-    const { priority = "normal", cost = 1, tenant, endpoint, maxWaitMs = settings.maxWaitMs } = options;
-    if (typeof make !== "function") {
-      throw new TypeError(`run needs a function that makes the call, but it is ${shown(make)}.`);
-    }
-    wholeNumber("cost", cost, 0);
-    milliseconds("maxWaitMs", maxWaitMs, 0);
-    if (options.attempts !== undefined) wholeNumber("attempts", options.attempts, 1);
-    const lane = tenant === undefined && endpoint === undefined ? commonLane : laneOf(tenant, endpoint);
-    const call = new Call<T>(attempts, make, options, lane, cost, rankOf(priority), now, now + maxWaitMs * 1000);
-    call.repeatable = repeatable;
-    return call;
   }
 
   function enter<T>(call: Call<T>): Promise<T> {
@@ -209,4 +197,15 @@ export function createUpstream(
       await shared.leave();
     },
   };
+}
+
+/** @throws TypeError, RangeError for options that cannot be. */
+function checkCall(make: unknown, { priority, cost, maxWaitMs, attempts }: CallOptions): void {
+  if (typeof make !== "function") {
+    throw new TypeError(`run needs a function that makes the call, but it is ${shown(make)}.`);
+  }
+  if (priority !== undefined) rankOf(priority);
+  if (cost !== undefined) wholeNumber("cost", cost, 0);
+  if (maxWaitMs !== undefined) milliseconds("maxWaitMs", maxWaitMs, 0);
+  if (attempts !== undefined) wholeNumber("attempts", attempts, 1);
 }

@@ -6,6 +6,8 @@ export class RollingCount {
   readonly #bucketMs: number;
   readonly #counts: number[];
   #latest = -1;
+  /** When the latest bucket ends: until then nothing is to be forgotten. */
+  #until = 0;
   #total = 0;
 
   constructor(bucketMs: number, buckets: number) {
@@ -26,13 +28,14 @@ export class RollingCount {
   }
 
   #rotate(nowMs: number): void {
+    if (!(nowMs >= this.#until)) return;
     const bucket = Math.max(0, Math.floor(nowMs / this.#bucketMs));
-    if (!(bucket > this.#latest)) return;
     const size = this.#counts.length;
     for (let fresh = Math.max(this.#latest + 1, bucket - size + 1); fresh <= bucket; fresh++) {
       this.#total -= this.#counts[fresh % size]!;
       this.#counts[fresh % size] = 0;
     }
     this.#latest = bucket;
+    this.#until = (bucket + 1) * this.#bucketMs;
   }
 }

@@ -66,8 +66,8 @@ export class Line {
   }
 
   /** The units of a call that can start at once, because nobody waits. */
-  tryStart(lane: string, cost: number): Started | undefined {
-    return this.#lanes.size === 0 ? this.starts.take?.(lane, cost) : undefined;
+  tryStart(lane: string, cost: number, now: number): Started | undefined {
+    return this.#lanes.size === 0 ? this.starts.take?.(lane, cost, now) : undefined;
   }
 
   /**

@@ -106,15 +106,15 @@ export function localStarts(options: LocalStartsOptions): Starts {
   }
 
   /** Take all units of a call, or none. */
-  function take(lane: string, cost: number): Started | Refusal {
-    // To read the clock takes as long as to decide: most calls are held up by nothing but their windows.
+  function take(lane: string, cost: number, now: number): Started | Refusal {
     if (pausedUntil !== NEVER || notBefore !== NEVER || places.length > 0) {
-      const refusal = heldUp(lane, cost, clock.elapsed());
+      const refusal = heldUp(lane, cost, now);
       if (refusal !== undefined) return refusal;
     }
     let started: Started = NOTHING;
     if (onlyLine !== undefined) {
-      const verdict = onlyLine.take(name, cost);
+      // To read the clock takes as long as to decide.
+      const verdict = onlyLine.take(name, cost, now);
       if (!verdict.allowed) return { forAll: verdict.retryAfter, forLane: 0 };
       started = new OfOneWindow(verdict.receipt);
       keepPace(verdict.remaining, windows[0]!.quota.limit);
@@ -165,7 +165,7 @@ export function localStarts(options: LocalStartsOptions): Starts {
         fail(call, "deadline");
         return;
       }
-      const outcome = take(call.lane, call.cost);
+      const outcome = take(call.lane, call.cost, now);
       if ("receipts" in outcome) {
         lanes.serve(call);
         call.start(outcome);
@@ -214,8 +214,8 @@ export function localStarts(options: LocalStartsOptions): Starts {
 
   return {
     isAlone: true,
-    take: (lane, cost) => {
-      const outcome = take(lane, cost);
+    take: (lane, cost, now) => {
+      const outcome = take(lane, cost, now);
       return "receipts" in outcome ? outcome : undefined;
     },
     pump,

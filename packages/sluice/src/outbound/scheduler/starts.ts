@@ -23,7 +23,7 @@ export interface Starts {
   /** Only this process uses the limits through this store: all their calls are known here. */
   readonly isAlone: boolean;
   /** Take the units of a call that nobody stands before. Undefined: it has to wait. Only where decisions come at once. */
-  take?(lane: string, cost: number): Started | undefined;
+  take?(lane: string, cost: number, now: number): Started | undefined;
   /** Something has changed: start everybody who can start. */
   pump(): void;
   /** A call waits no more, and did not start. */

@@ -175,10 +175,11 @@ export function memoryStore({ maxKeys = 250_000, clock = systemClock }: MemorySt
     line(ledger) {
       const table = tableOf(ledger);
       const { algorithm } = ledger;
-      const time = clock[algorithm.clock];
+      const isWall = algorithm.clock === "wall";
       return {
-        take(key, cost) {
-          table.apply(algorithm, key, time(), cost, Mode.take, 0, answer);
+        take(key, cost, elapsed) {
+          const now = isWall ? clock.wall() : (elapsed ?? clock.elapsed());
+          table.apply(algorithm, key, now, cost, Mode.take, 0, answer);
           return answer;
         },
         isEmpty: () => table.size === 0,
