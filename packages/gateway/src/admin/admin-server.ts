@@ -1,8 +1,10 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import { CallTextError } from "../call-text.ts";
 import { readBody } from "../proxy/http/read-body.ts";
 import { sendEvents } from "./live/events.ts";
+import { keyPartsOf } from "./live/key-parts.ts";
+import { type PageFiles, pageFiles, sendPage } from "./page-files.ts";
 import { type Answer, type RouteOptions, routesOf } from "./routes.ts";
 
 export interface AdminOptions extends RouteOptions {
@@ -12,15 +14,23 @@ export interface AdminOptions extends RouteOptions {
 
 const MOST_BYTES = 65_536;
 const PATIENCE_MS = 10_000;
+/** Another process or machine is never called so. */
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/i;
 
 /**
  * What operators and their programs ask of a gateway: whether it lives and is ready, its policies, what would become of a
- * call, to forget, to reload. Bound to loopback; a bearer token for whatever shows keys or changes anything.
+ * call, to forget, to reload; and the live page, which asks all that of it. Bound to loopback; a bearer token for whatever shows keys or
+ * changes anything.
  */
 export function adminServer(options: AdminOptions): Server {
+  return createServer({ requestTimeout: PATIENCE_MS }, adminListener(options));
+}
+
+/** The same, to be mounted in a server: paths are those below its own. */
+export function adminListener(options: AdminOptions): RequestListener {
   const { log, token, policies, live } = options;
   const routes = routesOf(options);
+  let page: PageFiles | undefined;
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<Answer | undefined> {
     const { method = "", url = "/", headers } = request;
@@ -29,6 +39,14 @@ export function adminServer(options: AdminOptions): Server {
     if (origin !== undefined && origin !== `http://${headers.host}`)
       return [403, { error: "Another page may not ask this." }];
     const [path = "/", search = ""] = url.split("?", 2);
+    if (method === "GET" || method === "HEAD") {
+      page ??= pageFiles();
+      const file = page.find(path);
+      if (file !== undefined) {
+        sendPage(request, response, file);
+        return undefined;
+      }
+    }
     const route = routes[`${method} ${path}`];
     if (route === undefined) {
       const allowed = Object.keys(routes).filter((one) => one.endsWith(` ${path}`));
@@ -47,7 +65,11 @@ export function adminServer(options: AdminOptions): Server {
     const query = new URLSearchParams(search);
     if (route.stream !== undefined) {
       const after = Number(headers["last-event-id"] ?? Number.NaN);
-      sendEvents(response, { live, gate: () => policies.current, after: Number.isInteger(after) ? after : undefined });
+      sendEvents(response, {
+        live,
+        keyPartsOf: keyPartsOf(policies.config),
+        after: Number.isInteger(after) ? after : undefined,
+      });
       return undefined;
     }
     if (method === "GET") return route.answer(undefined, query);
@@ -70,7 +92,7 @@ export function adminServer(options: AdminOptions): Server {
     return timingSafeEqual(hash(given), hash(`Bearer ${token}`));
   }
 
-  return createServer({ requestTimeout: PATIENCE_MS }, (request, response) => {
+  return (request, response) => {
     serve(request, response)
       .catch((error: unknown): Answer => {
         log.error({ err: error }, "the admin API failed");
@@ -88,5 +110,5 @@ export function adminServer(options: AdminOptions): Server {
         };
         response.writeHead(status, headers).end(text);
       });
-  });
+  };
 }

@@ -32,10 +32,15 @@ export interface ClientTable {
   /** The first so many. */
   top(count: number, by: Order): readonly ClientRow[];
   readonly size: number;
+  /** How many have used most of a limit that has not flowed back. */
+  readonly near: number;
 }
 
 /** Those who have not called for longest are forgotten first: a flood of new ones does not push out who calls all the time. */
 const MOST_CLIENTS = 10_000;
+
+/** Who has used so much of a limit is near to it. */
+const NEAR = 0.8;
 
 const used = ({ tightest: { limit, remaining } }: ClientRow): number => 1 - remaining / limit;
 
@@ -80,6 +85,12 @@ export function clientTable({ capacity = MOST_CLIENTS, now = Date.now } = {}): C
       });
     },
     top: (count, by) => [...rows.values()].sort((a, b) => rank[by](b) - rank[by](a)).slice(0, count),
+    get near() {
+      const at = now();
+      let found = 0;
+      for (const row of rows.values()) if (used(row) >= NEAR && row.tightest.resetAt > at) found++;
+      return found;
+    },
     get size() {
       return rows.size;
     },

@@ -17,7 +17,31 @@ export interface RouteOptions {
   /** What is not ready yet, or any more; empty: all is. */
   problems(): Promise<readonly string[]>;
   /** Where it stands: what was said when it started, and what the servers behind say now. */
-  status(): Promise<object>;
+  status(): Promise<StatusData>;
+}
+
+/** Where a gateway stands. Times are in milliseconds since 1970. */
+export interface StatusData {
+  readonly now: number;
+  readonly startedAt: number;
+  /** Of the policies: 1 for the first, one more with each reload. */
+  readonly version: number;
+  readonly mode: "enforce" | "shadow";
+  readonly file?: string | undefined;
+  readonly store: string;
+  readonly lastReload?: { readonly at: number; readonly ok: boolean } | undefined;
+  /** The version of Sluice. */
+  readonly sluice: string;
+  /** What is not as it should be; empty: all is. */
+  readonly problems: readonly string[];
+  readonly upstreams: readonly UpstreamData[];
+}
+
+/** A server behind. */
+export interface UpstreamData {
+  readonly name: string;
+  readonly path?: string;
+  readonly problem?: string;
 }
 
 /** An answer: a status, and what becomes JSON. */

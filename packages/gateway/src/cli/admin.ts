@@ -3,6 +3,7 @@ import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { adminServer } from "../admin/admin-server.ts";
 import { live } from "../admin/live/live.ts";
+import type { UpstreamData } from "../admin/routes.ts";
 import { version } from "../version.ts";
 import { CliError, ExitCode } from "./exit-code.ts";
 import type { Gateway } from "./gateway.ts";
@@ -16,7 +17,7 @@ export interface AdminOptions {
 interface Behind {
   /** What is not ready there. */
   problems(): Promise<readonly string[]>;
-  upstreams(): Promise<readonly { readonly name: string; readonly path: string; readonly problem?: string }[]>;
+  upstreams(): Promise<readonly UpstreamData[]>;
 }
 
 /** The environment has the token, because a command line can be read by everybody on the machine. */
@@ -34,9 +35,8 @@ export async function startAdmin(
 ): Promise<{ close(): void }> {
   if (admin === undefined) return { close: () => {} };
   const { policies, log, reloader, overrides } = gateway;
-  const happening = live();
+  const happening = live(() => policies.current);
   gateway.listen(happening.saw);
-  const startedAt = Date.now();
   const allProblems = async () => [...(await storeProblems(gateway)), ...(await problems())];
   const server = adminServer({
     policies,
@@ -48,7 +48,7 @@ export async function startAdmin(
     problems: allProblems,
     status: async () => ({
       now: Date.now(),
-      startedAt,
+      startedAt: happening.startedAt,
       version: policies.version,
       mode: policies.config.mode ?? "enforce",
       file: gateway.about.file,

@@ -25,14 +25,14 @@ function events(tool = "t"): readonly McpDecisionEvent[] {
   return heard;
 }
 
+const anyGate = () => createMcpGate({});
+
 describe("what was decided", () => {
   it("is counted by second, tool and limit", () => {
     let now = 5_000;
     const one = counts(() => now);
     for (const event of events()) one.saw(event);
-    expect(one.series(0)).toEqual([{ at: 5_000, allowed: 2, waited: 0, refused: 1, shadow: 1 }]);
-    expect(one.second(5_999)).toMatchObject({ allowed: 2 });
-    expect(one.second(6_000)).toEqual({ at: 6_000, allowed: 0, waited: 0, refused: 0, shadow: 0 });
+    expect(one.series(0)).toEqual([{ at: 5_000, allowed: 2, waited: 0, refused: 1, shadow: 1, degraded: 0, loops: 0 }]);
     expect(one.tools()).toEqual([{ tool: "t", passed: 2, refused: 1, waited: 0, lastAt: 5_000 }]);
     now += 900_000;
     for (const event of events()) one.saw(event);
@@ -54,7 +54,7 @@ describe("what was decided", () => {
     for (const event of events()) one.saw(event);
     expect(one.limits([])).toContainEqual({
       ...{ quota: "tools.other.per-hour", rate: "2 per hour", mode: "enforce" },
-      ...{ calls: 3, refused: 1, lastAt: 7, lastRefusedAt: 7 },
+      ...{ calls: 3, refused: 1, lastAt: 7, lastRefusedAt: 7, fullness: [0, 1, 0, 0, 2] },
     });
   });
 
@@ -68,7 +68,7 @@ describe("what was decided", () => {
 
 describe("the decisions that are kept", () => {
   it("say everything but arguments", () => {
-    const log = decisionLog(() => 1_000);
+    const log = decisionLog(anyGate, () => 1_000);
     for (const event of events()) log.saw(event);
     const { decisions } = log.since(0);
     expect(decisions.map(({ id, mode, decision }) => [id, mode, decision.allowed])).toEqual([
@@ -89,7 +89,7 @@ describe("the decisions that are kept", () => {
 
   it("are the last thousand, and it is known how many are missing", () => {
     let now = 0;
-    const log = decisionLog(() => now);
+    const log = decisionLog(anyGate, () => now);
     const [event] = events();
     for (let i = 0; i < 1_500; i++) {
       now += 1_000;
@@ -104,18 +104,20 @@ describe("the decisions that are kept", () => {
 
   it("are not more in a second than can be read, and refusals are not pushed out by what passes", () => {
     let now = 0;
-    const log = decisionLog(() => now);
+    const log = decisionLog(anyGate, () => now);
     const [passes, , , , refused] = events();
     for (let i = 0; i < 500; i++) log.saw(passes!);
     log.saw(refused!);
     expect(log.since(0).decisions).toHaveLength(51);
-    expect(log.unsent).toBe(450);
+    expect(log.unsent).toBe(0);
     now = 1_000;
+    expect(log.unsent).toBe(450);
+    now = 2_000;
     expect(log.unsent).toBe(0);
   });
 
   it("are told to who listens, until that ends", () => {
-    const log = decisionLog();
+    const log = decisionLog(anyGate);
     const heard: number[] = [];
     const end = log.subscribe(({ id }) => heard.push(id));
     const [event] = events();

@@ -21,9 +21,10 @@ export async function startMain(
   env: object = {},
   listen: readonly string[] = ANYWHERE,
   server: readonly string[] = [],
+  adminPort = 0,
 ): Promise<Started> {
   const behind = server.length === 0 ? [] : ["--", ...server];
-  const all = ["--no-warnings", main, ...args, ...listen, "--admin", "127.0.0.1:0", ...behind];
+  const all = ["--no-warnings", main, ...args, ...listen, "--admin", `127.0.0.1:${adminPort}`, ...behind];
   const child = spawn(process.execPath, all, {
     stdio: ["ignore", "inherit", "pipe"],
     env: { ...process.env, ...env },

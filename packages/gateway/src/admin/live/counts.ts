@@ -1,7 +1,7 @@
 import type { KnownLimit, McpDecisionEvent } from "sluice/mcp";
 
 /** What was decided within a second. */
-interface Second {
+export interface Second {
   /** When it began, in milliseconds since 1970. */
   readonly at: number;
   allowed: number;
@@ -10,9 +10,13 @@ interface Second {
   refused: number;
   /** Refusals of limits on trial. */
   shadow: number;
+  /** Decisions that were made without the store. */
+  degraded: number;
+  /** Of the refused: those that went round in a loop. */
+  loops: number;
 }
 
-interface ToolRow {
+export interface ToolRow {
   readonly tool: string;
   passed: number;
   refused: number;
@@ -20,12 +24,14 @@ interface ToolRow {
   lastAt: number;
 }
 
-interface LimitRow {
+export interface LimitRow {
   readonly quota: string;
   readonly rate: string;
   readonly mode: "enforce" | "shadow";
   calls: number;
   refused: number;
+  /** How full it was after how many calls: up to a quarter, a half, three quarters, 90 %, all of it. */
+  readonly fullness: number[];
   lastAt?: number;
   lastRefusedAt?: number;
 }
@@ -35,13 +41,14 @@ export interface Counts {
   saw(event: McpDecisionEvent): void;
   /** Seconds from this time on in which there was something, at most the last 15 minutes. */
   series(since: number): readonly Second[];
-  second(at: number): Second;
   tools(): readonly ToolRow[];
   /** These, and all that were met. */
   limits(known: readonly KnownLimit[]): readonly LimitRow[];
 }
 
 const KEPT_SECONDS = 900;
+/** Bounds of how full a limit is. */
+const FULLNESS = [0.25, 0.5, 0.75, 0.9, Infinity];
 /** Clients choose names of tools as they like. */
 const MOST_TOOLS = 200;
 const OTHERS = "(other tools)";
@@ -76,15 +83,17 @@ export function counts(now: () => number = Date.now): Counts {
     const key = `${mode}/${quota.name}`;
     let row = limits.get(key);
     if (row === undefined) {
-      row = { quota: quota.name, rate: quota.text, mode, calls: 0, refused: 0 };
+      row = { quota: quota.name, rate: quota.text, mode, calls: 0, refused: 0, fullness: [0, 0, 0, 0, 0] };
       if (limits.size < MOST_LIMITS) limits.set(key, row);
     }
     return row;
   }
 
   return {
-    saw({ call, mode, decision, decisions, waitedMs }) {
+    saw({ call, mode, decision, decisions, waitedMs, refusal }) {
       const second = current();
+      if (decision.degraded) second.degraded++;
+      if (refusal?.loop !== undefined) second.loops++;
       if (mode === "shadow") {
         if (!decision.allowed) second.shadow++;
       } else {
@@ -105,14 +114,14 @@ export function counts(now: () => number = Date.now): Counts {
         const limit = limitOf({ quota, mode });
         limit.calls++;
         limit.lastAt = now();
+        const used = 1 - one.remaining / one.limit;
+        limit.fullness[FULLNESS.findIndex((most) => used <= most)]!++;
         if (one.allowed) continue;
         limit.refused++;
         limit.lastRefusedAt = now();
       }
     },
     series: (since) => seconds.filter(({ at }) => at >= since),
-    second: (at) =>
-      seconds.find((one) => one.at === Math.floor(at / 1000) * 1000) ?? nothingAt(Math.floor(at / 1000) * 1000),
     tools: () => [...tools.values()].sort((a, b) => b.passed + b.refused - a.passed - a.refused),
     limits(known) {
       for (const limit of known) limitOf(limit);
@@ -121,4 +130,4 @@ export function counts(now: () => number = Date.now): Counts {
   };
 }
 
-const nothingAt = (at: number): Second => ({ at, allowed: 0, waited: 0, refused: 0, shadow: 0 });
+const nothingAt = (at: number): Second => ({ at, allowed: 0, waited: 0, refused: 0, shadow: 0, degraded: 0, loops: 0 });

@@ -1,4 +1,4 @@
-import type { McpDecisionEvent } from "sluice/mcp";
+import type { McpDecisionEvent, McpGate } from "sluice/mcp";
 
 /** A decision as the live page shows it. Never arguments. */
 export interface LoggedDecision
@@ -10,6 +10,8 @@ export interface LoggedDecision
   readonly method: string;
   readonly tool?: string | undefined;
   readonly decision: McpDecisionEvent["decision"];
+  /** What decided, and words its refusals: a reload puts another one in its place. */
+  readonly gate: McpGate;
 }
 
 /** The last decisions, and who wants to hear of new ones. */
@@ -21,7 +23,7 @@ export interface DecisionLog {
   readonly last: number;
   /** Returns what ends it. */
   subscribe(hear: (decision: LoggedDecision) => void): () => void;
-  /** Decisions of the running second that were counted and not kept, because there were too many. */
+  /** Decisions of the last full second that were counted and not kept, because there were too many. */
   readonly unsent: number;
 }
 
@@ -29,26 +31,31 @@ const KEPT = 1_000;
 /** Of each kind in a second: nobody reads more, and refusals are not pushed out by what passes. */
 const MOST_PER_SECOND = 50;
 
-export function decisionLog(now: () => number = Date.now): DecisionLog {
+export function decisionLog(gate: () => McpGate, now: () => number = Date.now): DecisionLog {
   const ring: LoggedDecision[] = [];
   const listeners = new Set<(decision: LoggedDecision) => void>();
   let last = 0;
   let second = 0;
-  let [passed, refused, unsent] = [0, 0, 0];
+  let [passed, refused, unsent, unsentBefore] = [0, 0, 0, 0];
+
+  function begin(next: number): void {
+    unsentBefore = next === second + 1 ? unsent : 0;
+    second = next;
+    [passed, refused, unsent] = [0, 0, 0];
+  }
 
   return {
     saw({ call: { method, tool }, client, tier, mode, decision, decisions, waitedMs, refusal }) {
       const at = now();
-      if (Math.floor(at / 1000) !== second) {
-        second = Math.floor(at / 1000);
-        [passed, refused, unsent] = [0, 0, 0];
-      }
+      const running = Math.floor(at / 1000);
+      if (running !== second) begin(running);
       const nth = decision.allowed ? ++passed : ++refused;
       if (nth > MOST_PER_SECOND) {
         unsent++;
         return;
       }
-      const kept = { id: ++last, at, method, tool, client, tier, mode, decision, decisions, waitedMs, refusal };
+      const about = { method, tool, client, tier, mode, decision, decisions, waitedMs, refusal };
+      const kept = { ...about, id: ++last, at, gate: gate() };
       // One in the place of the oldest.
       ring[(last - 1) % KEPT] = kept;
       for (const hear of listeners) hear(kept);
@@ -67,7 +74,9 @@ export function decisionLog(now: () => number = Date.now): DecisionLog {
       return () => listeners.delete(hear);
     },
     get unsent() {
-      return Math.floor(now() / 1000) === second ? unsent : 0;
+      const running = Math.floor(now() / 1000);
+      if (running !== second) begin(running);
+      return unsentBefore;
     },
   };
 }

@@ -1,10 +1,12 @@
-import type { McpDecisionEvent } from "sluice/mcp";
+import type { McpDecisionEvent, McpGate } from "sluice/mcp";
 import { type ClientTable, clientTable } from "../clients.ts";
 import { type Counts, counts } from "./counts.ts";
 import { type DecisionLog, decisionLog } from "./decision-log.ts";
 
 /** What happens at a gateway, for those who look at it while it happens. */
 export interface Live {
+  /** In milliseconds since 1970. Who was cut off sees whether it is still the same. */
+  readonly startedAt: number;
   /** Who calls. */
   readonly clients: ClientTable;
   readonly counts: Counts;
@@ -12,9 +14,11 @@ export interface Live {
   saw(event: McpDecisionEvent): void;
 }
 
-export function live(): Live {
-  const parts = { clients: clientTable(), counts: counts(), log: decisionLog() };
+/** @param gate what decides now */
+export function live(gate: () => McpGate): Live {
+  const parts = { clients: clientTable(), counts: counts(), log: decisionLog(gate) };
   return {
+    startedAt: Date.now(),
     ...parts,
     saw(event) {
       parts.clients.saw(event);

@@ -53,7 +53,7 @@ export interface McpGate {
 }
 
 /** A limit of a gate. */
-export type KnownLimit = Pick<ExplainedLimit, "policy" | "subject" | "mode" | "quota">;
+export type KnownLimit = Pick<ExplainedLimit, "policy" | "subject" | "mode" | "per" | "quota">;
 
 /** One store for all servers of the process that name none: a new server for each request still has one limit. */
 let processStore: MemoryStore | undefined;
@@ -124,8 +124,8 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
 
   const gate: McpGate = {
     waits: rules.some(({ maxWaitMs = usualWaitMs }) => maxWaitMs > 0),
-    limits: rules.flatMap(({ name: policy, subject, mode, quotas }) =>
-      quotas.map((quota) => ({ policy, subject, mode, quota })),
+    limits: rules.flatMap(({ name: policy, subject, mode, per, quotas }) =>
+      quotas.map((quota) => ({ policy, subject, mode, per, quota })),
     ),
     watches: results !== undefined ? "everything" : legs === undefined ? "nothing" : "rounds",
 

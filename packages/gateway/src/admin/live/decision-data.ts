@@ -1,0 +1,98 @@
+import type { KnownLimit, McpGate, QuotaDecision, Refusal } from "sluice/mcp";
+import type { LoggedDecision } from "./decision-log.ts";
+
+/** Of what the keys of a limit are made, part by part. */
+export type KeyPartsOf = (limit: Pick<KnownLimit, "policy" | "per">) => readonly string[];
+
+/** A decision for programs and the live page. */
+export interface DecisionData
+  extends Pick<LoggedDecision, "id" | "at" | "client" | "tier" | "mode" | "method" | "tool" | "waitedMs"> {
+  readonly allowed: boolean;
+  /** The quota that matters most. */
+  readonly quota: string;
+  readonly retryAfterMs: number;
+  readonly degraded: boolean;
+  readonly decisions: readonly QuotaData[];
+  /** Of a refusal: what the model saw. */
+  readonly text?: string;
+  readonly loop?: Refusal["loop"];
+  /** An operator lets nothing of this client pass. */
+  readonly isBlock?: boolean;
+  /** The client was asked to come again with a ticket, and the model saw nothing. */
+  readonly isToComeAgain?: boolean;
+}
+
+/** What one quota said of a call. */
+interface QuotaData {
+  readonly quota: string;
+  readonly rate: string;
+  /** What is charged. */
+  readonly key: string;
+  /** The policy or limit that has the quota, as overrides name it: `tools.search`. @default that of an override */
+  readonly policy?: string;
+  readonly subject?: string;
+  /** Of what the key is made. */
+  readonly keyParts?: readonly string[];
+  readonly cost: number;
+  readonly limit: number;
+  /** What was left before the call, and after it. */
+  readonly before: number;
+  readonly remaining: number;
+  readonly allowed: boolean;
+  readonly resetAfterMs: number;
+  readonly retryAfterMs: number;
+}
+
+/** What was asked of each quota, what it had before and after, and what the model saw. */
+export function decisionData(logged: LoggedDecision, keyPartsOf: KeyPartsOf): DecisionData {
+  const { decision, decisions, refusal, gate, ...about } = logged;
+  const { allowed, quota, retryAfterMs, degraded } = decision;
+  return {
+    ...about,
+    allowed,
+    quota,
+    retryAfterMs,
+    degraded,
+    decisions: decisions.map((one) => quotaData(one, logged, keyPartsOf)),
+    ...(refusal !== undefined && {
+      text: textOf(about, refusal, gate),
+      ...(refusal.loop !== undefined && { loop: refusal.loop }),
+      ...(refusal.isBlock === true && { isBlock: true }),
+      ...(refusal.ticket !== undefined && { isToComeAgain: true }),
+    }),
+  };
+}
+
+function quotaData(
+  { quota, key, cost, decision }: QuotaDecision,
+  { gate, mode, decision: { allowed: isCharged } }: LoggedDecision,
+  keyPartsOf: KeyPartsOf,
+): QuotaData {
+  const { limit, remaining, allowed, resetAfterMs, retryAfterMs } = decision;
+  const known = limitNamed(gate, quota.name, mode);
+  return {
+    quota: quota.name,
+    rate: quota.text,
+    key,
+    ...(known !== undefined && { policy: known.policy, subject: known.subject, keyParts: keyPartsOf(known) }),
+    cost,
+    limit,
+    // A call that is refused is charged nothing, by none of them.
+    before: isCharged ? Math.min(limit, remaining + cost) : remaining,
+    remaining,
+    allowed,
+    resetAfterMs,
+    retryAfterMs,
+  };
+}
+
+/** Overrides have quotas of their own, which are no limits of the gate. */
+const limitNamed = ({ limits }: McpGate, name: string, mode: string): KnownLimit | undefined =>
+  limits.find((one) => one.quota.name === name && one.mode === mode);
+
+/** What the model saw. Asked to come again, it saw nothing. */
+function textOf({ method, tool }: Pick<LoggedDecision, "method" | "tool">, refusal: Refusal, gate: McpGate): string {
+  const params = tool === undefined ? {} : { name: tool };
+  const { result, error } = gate.refuse({ jsonrpc: "2.0", id: 0, method, params }, refusal) as any;
+  return result?.content?.[0]?.text ?? error?.message ?? "";
+}
