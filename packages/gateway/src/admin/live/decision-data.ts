@@ -24,12 +24,12 @@ export interface DecisionData
 
 /** What one quota said of a call. */
 interface QuotaData {
+  /** The policy or limit that has the quota, as overrides name it: `tools.search`. */
+  readonly policy: string;
   readonly quota: string;
   readonly rate: string;
   /** What is charged. */
   readonly key: string;
-  /** The policy or limit that has the quota, as overrides name it: `tools.search`. @default that of an override */
-  readonly policy?: string;
   readonly subject?: string;
   /** Of what the key is made. */
   readonly keyParts?: readonly string[];
@@ -64,17 +64,18 @@ export function decisionData(logged: LoggedDecision, keyPartsOf: KeyPartsOf): De
 }
 
 function quotaData(
-  { quota, key, cost, decision }: QuotaDecision,
+  { policy, quota, key, cost, decision }: QuotaDecision,
   { gate, mode, decision: { allowed: isCharged } }: LoggedDecision,
   keyPartsOf: KeyPartsOf,
 ): QuotaData {
   const { limit, remaining, allowed, resetAfterMs, retryAfterMs } = decision;
-  const known = limitNamed(gate, quota.name, mode);
+  const known = gate.limits.find((one) => one.policy === policy && one.mode === mode);
   return {
+    policy,
     quota: quota.name,
     rate: quota.text,
     key,
-    ...(known !== undefined && { policy: known.policy, subject: known.subject, keyParts: keyPartsOf(known) }),
+    ...(known !== undefined && { subject: known.subject, keyParts: keyPartsOf(known) }),
     cost,
     limit,
     // A call that is refused is charged nothing, by none of them.
@@ -85,10 +86,6 @@ function quotaData(
     retryAfterMs,
   };
 }
-
-/** Overrides have quotas of their own, which are no limits of the gate. */
-const limitNamed = ({ limits }: McpGate, name: string, mode: string): KnownLimit | undefined =>
-  limits.find((one) => one.quota.name === name && one.mode === mode);
 
 /** What the model saw. Asked to come again, it saw nothing. */
 function textOf({ method, tool }: Pick<LoggedDecision, "method" | "tool">, refusal: Refusal, gate: McpGate): string {
