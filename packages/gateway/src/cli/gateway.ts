@@ -3,6 +3,7 @@ import { createPolicies, failurePolicyOf, type Policies } from "../config/polici
 import { type Reloader, reloadOnChange } from "../config/reload.ts";
 import type { Logger } from "../log.ts";
 import { logDecisions } from "../log-decisions.ts";
+import { openRecord } from "../record.ts";
 import { openStore } from "../store/open-store.ts";
 import { type CommonOptions, settingsOf } from "./settings.ts";
 
@@ -37,11 +38,13 @@ export function openGateway(options: CommonOptions, { follows }: { readonly foll
     name: "gateway",
     onError: (error) => log.debug({ err: error }, "overrides cannot be read, and those that are known stay in force"),
   });
+  const record = follows === false ? undefined : openRecord(config, store, log);
   const listeners = [logDecisions(log)];
   const policies = createPolicies({
     config,
     store,
     overrides,
+    record,
     onDecision(event) {
       for (const hear of listeners) hear(event);
     },
@@ -50,6 +53,8 @@ export function openGateway(options: CommonOptions, { follows }: { readonly foll
   const fromLine = {
     ...(options.store !== undefined && { store: options.store }),
     ...(options.shadow && { mode: "shadow" as const }),
+    // It goes on as it was begun.
+    record: config.record,
   };
   const reloader =
     file === undefined || follows === false
@@ -65,6 +70,7 @@ export function openGateway(options: CommonOptions, { follows }: { readonly foll
     async close() {
       overrides.close();
       await reloader?.close();
+      await record?.close();
       await close();
     },
   };

@@ -31,6 +31,12 @@ export function withCommonOptions(command: Command): Command {
     )
     .option("--shadow", "refuse nothing, only log what would have been refused")
     .addOption(
+      new Option(
+        "--record <file>",
+        "write what policies need to know of each call to this file, for `sluice simulate`",
+      ).env("SLUICE_RECORD"),
+    )
+    .addOption(
       new Option("--log-level <level>", "how much to log, on stderr")
         .choices(LEVELS)
         .default("info")

@@ -13,6 +13,7 @@ export interface CommonOptions {
   readonly tool?: readonly string[];
   readonly store?: string;
   readonly shadow?: boolean;
+  readonly record?: string;
   readonly logLevel: string;
   readonly logFile?: string;
 }
@@ -52,6 +53,7 @@ export function settingsOf(options: CommonOptions, env: NodeJS.ProcessEnv = proc
     ...written,
     ...(options.store !== undefined && { store: checkedStore(options.store) }),
     ...(options.shadow && { mode: "shadow" }),
+    ...(options.record !== undefined && { record: { ...written.record, file: options.record } }),
   };
   return { config, log, ...(own === undefined && file !== undefined && { file }) };
 }

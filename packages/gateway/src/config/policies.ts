@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { type Account, type FallbackPolicy, localShare, type Store } from "sluice";
 import { type AdaptEvent, createMcpGate, type McpDecisionEvent, type McpGate, type Overrides } from "sluice/mcp";
+import type { CallRecord } from "sluice/record";
 import type { Gates } from "../proxy/gates.ts";
 import { limitsOf } from "./limits-of.ts";
 import { readConfig } from "./read-config.ts";
@@ -38,16 +39,26 @@ export interface PoliciesOptions {
   readonly store: Store;
   readonly overrides: Overrides;
   onDecision?(event: McpDecisionEvent): void;
+  /** Hears of every call, and what becomes of it. */
+  readonly record?: CallRecord | undefined;
   onAdapt?(event: AdaptEvent): void;
 }
 
-export function createPolicies({ config: first, store, overrides, onDecision, onAdapt }: PoliciesOptions): Policies {
+export function createPolicies({
+  config: first,
+  store,
+  overrides,
+  onDecision,
+  record,
+  onAdapt,
+}: PoliciesOptions): Policies {
   const gateOf = (config: Config): McpGate =>
     createMcpGate({
       ...limitsOf(config),
       store,
       overrides,
       ...(onDecision && { onDecision }),
+      ...(record && { onCall: record.onCall }),
       ...(onAdapt && { onAdapt }),
     });
   let config = first;
@@ -70,6 +81,7 @@ export function createPolicies({ config: first, store, overrides, onDecision, on
     },
     replace(next) {
       current = gateOf(next);
+      record?.use(limitsOf(next));
       config = next;
       version++;
     },

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { duration } from "./duration-schema.ts";
 import { identity } from "./identity-schema.ts";
 import { limit, limits, mode, onStoreFailure, pattern, policy, wait } from "./limits-schema.ts";
+import { record } from "./record-schema.ts";
 import { upstreams } from "./upstreams-schema.ts";
 
 /** What is written in a policy file. Descriptions become those of the JSON Schema, and so of an editor's completion. */
@@ -127,6 +128,7 @@ export const configSchema = z
       .meta({ description: "Larger messages are refused. Default: 16 MiB over HTTP, 64 MiB over stdio." }),
     loops: loops.optional(),
     answer: answer.optional(),
+    record: record.optional(),
     identity: identity.optional(),
     tier: tier.optional(),
     perClient: limit

@@ -10,17 +10,18 @@ export interface DecisionEvent {
 export type DecisionListener = (event: DecisionEvent) => void;
 
 /** Calls a listener that cannot do harm: what it throws is reported once, and the call it heard of goes on. */
-export function isolated<A extends readonly unknown[]>(
+export function isolated<A extends readonly unknown[], R = void>(
   what: string,
-  listener: (...args: A) => void,
-): (...args: A) => void {
+  listener: (...args: A) => R,
+): (...args: A) => R | undefined {
   let isReported = false;
   return (...args) => {
     try {
-      listener(...args);
+      return listener(...args);
     } catch (error) {
       if (!isReported) console.error(`sluice: ${what} threw, and is ignored when it does.`, error);
       isReported = true;
+      return undefined;
     }
   };
 }

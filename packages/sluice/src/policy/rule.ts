@@ -1,10 +1,11 @@
 import { systemClock } from "../limiter/clock.ts";
 import type { ConcurrencyLimiter } from "../limiter/concurrency-limiter.ts";
+import type { Decision } from "../limiter/decision.ts";
 import type { Limiter } from "../limiter/limiter.ts";
 import type { Quota } from "../limiter/quota.ts";
 import type { QuotaLike } from "../limiter/rate.ts";
 import type { Claim } from "../limiter/reservation.ts";
-import type { Store, WhenChanged } from "../limiter/store.ts";
+import { isSync, type Store, type WhenChanged } from "../limiter/store.ts";
 import { type Adaptation, type AdaptOptions, adaptation } from "./adapt.ts";
 import type { McpCall } from "./call.ts";
 import { type Cost, costOf } from "./cost.ts";
@@ -48,6 +49,8 @@ export interface Rule {
   readonly holdsPlaces: boolean;
   /** Until when nothing of this caller passes, in milliseconds since 1970. @default it does */
   blockedUntil(caller: Caller): number | undefined;
+  /** Takes what the call asks, if that is units of one quota and nothing else, over a store that answers at once. */
+  consume?(call: McpCall, caller: Caller): Decision | undefined;
   /** What the call asks of the store. */
   claims(call: McpCall, caller: Caller): readonly RuleClaim[];
 }
@@ -133,6 +136,18 @@ export function ruleOf(options: RuleOptions): Rule {
       const other = options.overrides?.find(where, client);
       return other?.quota === BLOCKED ? other.until : undefined;
     },
+    ...(rates !== undefined &&
+      isSync(store) &&
+      places === undefined &&
+      settler === undefined &&
+      adapts === undefined && {
+        consume(call: McpCall, caller: Caller) {
+          const key = keyOf(call, caller.client);
+          const limiters = rates.limitersFor(caller);
+          if (key === undefined || limiters.length !== 1 || limiters[0]!.quotas.length !== 1) return undefined;
+          return limiters[0]!.consume(key, cost(call)) as Decision;
+        },
+      }),
     claims(call, caller) {
       const key = keyOf(call, caller.client);
       if (key === undefined) return [];

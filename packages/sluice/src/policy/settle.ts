@@ -32,13 +32,15 @@ export function settlerOf(settle: Settle): (result: unknown, call: McpCall) => n
   wholeNumber("settle.min", min, 0);
   if (max !== Infinity) wholeNumber("settle.max", max, min);
   return (result) => {
-    const amount = amountOf(found(result, path));
+    const amount = amountAt(result, path);
     if (amount === undefined) return undefined;
     return Math.min(Math.max(Math.ceil(amount / per), min), max, Number.MAX_SAFE_INTEGER);
   };
 }
 
-function amountOf(value: unknown): number | undefined {
+/** What stands in a result under a path: a number, or how long a list is. */
+export function amountAt(result: unknown, path: string): number | undefined {
+  const value = found(result, path);
   const amount = Array.isArray(value) ? value.length : value;
   return typeof amount === "number" && amount >= 0 ? amount : undefined;
 }

@@ -20,6 +20,7 @@ export type FastMcpRateLimitOptions = Pick<
   | "onDecision"
   | "onWaiting"
   | "onResult"
+  | "onCall"
   | "onAdapt"
 >;
 

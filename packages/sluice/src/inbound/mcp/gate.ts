@@ -1,12 +1,13 @@
 import { refusalError, refusedToolResult } from "../../answers/mcp.ts";
 import { type Refusal, refusalText } from "../../answers/text.ts";
 import { systemClock } from "../../limiter/clock.ts";
+import type { Decision } from "../../limiter/decision.ts";
 import { isolated } from "../../limiter/events.ts";
 import { chain, guarded } from "../../limiter/reply.ts";
-import type { Awaitable, Store } from "../../limiter/store.ts";
+import { type Awaitable, isSync, type Store } from "../../limiter/store.ts";
 import type { McpCall } from "../../policy/call.ts";
 import { NEVER_BLOCKED } from "../../policy/never-block.ts";
-import type { Rule } from "../../policy/rule.ts";
+import type { Caller, Rule } from "../../policy/rule.ts";
 import { ruleIndex } from "../../policy/rule-index.ts";
 import { tierReader } from "../../policy/tier.ts";
 import { maxWaitOf } from "../../policy/wait.ts";
@@ -14,7 +15,9 @@ import { type MemoryStore, memoryStore } from "../../stores/memory/memory.ts";
 import { type Admission, type Applied, admissionsOver, free, type Heard } from "./admission.ts";
 import { callOf, isRequest, type Origin } from "./call.ts";
 import { continuations } from "./continuations.ts";
+import { decidesAtOnce, isDecidedAtOnce } from "./decide-at-once.ts";
 import { type ExplainedLimit, type Explanation, explain, type ForgottenLimit, forget } from "./explain.ts";
+import { followed } from "./follow.ts";
 import { clientOf } from "./identity.ts";
 import { rulesOf } from "./limits.ts";
 import { loopGuarded } from "./loop-guard.ts";
@@ -44,6 +47,12 @@ export interface McpGate {
   explain(request: JsonRpcRequest, origin: Origin): Awaitable<Explanation>;
   /** Forget what calls like this one were charged: all limits that it falls under are as good as new. */
   forget(request: JsonRpcRequest, origin: Origin): Awaitable<readonly ForgottenLimit[]>;
+  /**
+   * Decide about one call at once, with nothing around it: for whoever decides about millions, such as a replay. `undefined`: it falls
+   * under no limit. Missing where more than that may happen: over a store that does not answer at once, with overrides, and where calls
+   * wait, hold places, settle later, repeat themselves or are on trial.
+   */
+  readonly decide?: (call: McpCall, caller: Caller) => Decision | undefined;
   /** All limits that there are, whether a call has met them or not. */
   readonly limits: readonly KnownLimit[];
   /** Whether calls may stand in line, and so can be given up while they do. */
@@ -122,7 +131,9 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
   const onResult = options.onResult && isolated("onResult", options.onResult);
   const results = resultsOf({ rules, clock, onResult });
 
+  const isPlain = usualWaitMs === 0 && rules.every((rule) => isDecidedAtOnce(rule) && !rule.maxWaitMs);
   const gate: McpGate = {
+    ...(isPlain && isSync(store) && options.overrides === undefined && { decide: decidesAtOnce(store, rulesFor) }),
     waits: rules.some(({ maxWaitMs = usualWaitMs }) => maxWaitMs > 0),
     limits: rules.flatMap(({ name: policy, subject, mode, per, quotas }) =>
       quotas.map((quota) => ({ policy, subject, mode, per, quota })),
@@ -177,7 +188,9 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
   };
   const { loops = false, tickets = false } = options;
   const inRounds = tickets === false ? gate : withWaitingRounds(gate, { tickets, client, clock, watch });
-  return loops === false ? inRounds : loopGuarded(inRounds, { loops, client, clock, announce, watch });
+  const whole = loops === false ? inRounds : loopGuarded(inRounds, { loops, client, clock, announce, watch });
+  const onCall = options.onCall && isolated("onCall", options.onCall);
+  return onCall === undefined ? whole : followed(whole, { onCall, client, tierOf, clock });
 }
 
 /** The calls that rules of this mode apply to. */

@@ -12,7 +12,7 @@ import { loopMemory } from "./loop-memory.ts";
 import { type LoopOptions, loopSettings } from "./loop-options.ts";
 import type { McpDecisionEvent } from "./options.ts";
 import { pause } from "./pause.ts";
-import { fingerprintOf } from "./same.ts";
+import { fingerprintOf, withoutMeta } from "./same.ts";
 import type { JsonRpcRequest } from "./types.ts";
 import { type Watch, watchedPause } from "./waiting.ts";
 
@@ -108,8 +108,9 @@ export function loopGuarded(gate: McpGate, { loops, client, clock, announce, wat
     );
   }
 
+  const { decide: _, ...rest } = gate;
   return {
-    ...gate,
+    ...rest,
     waits: true,
     watches: "everything",
 
@@ -128,11 +129,4 @@ export function loopGuarded(gate: McpGate, { loops, client, clock, announce, wat
       gate.sawAnswer(request, origin, result);
     },
   };
-}
-
-/** What a server says beside its result, such as times, makes no other result of it. */
-function withoutMeta(result: unknown): unknown {
-  if (typeof result !== "object" || result === null || !("_meta" in result)) return result;
-  const { _meta, ...rest } = result;
-  return rest;
 }

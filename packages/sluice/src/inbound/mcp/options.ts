@@ -7,6 +7,7 @@ import type { McpCall } from "../../policy/call.ts";
 import type { Overrides } from "../../policy/overrides.ts";
 import type { TierOf } from "../../policy/tier.ts";
 import type { Wait } from "../../policy/wait.ts";
+import type { McpCallEvent, McpCallFollower } from "./follow.ts";
 import type { ClientOf } from "./identity.ts";
 import type { McpLimits } from "./limits.ts";
 import type { LoopOptions } from "./loop-options.ts";
@@ -138,6 +139,11 @@ export interface McpRateLimitOptions extends McpLimits {
    * once and changes nothing. Over HTTP answers above 256 KiB are not looked at.
    */
   readonly onResult?: (event: McpResultEvent) => void;
+  /**
+   * Is told of every call that may be refused when it comes, whether it falls under limits or not. What it returns hears what becomes
+   * of that call; `undefined`: nobody does. For logs such as `sluice/record`. What it throws changes nothing.
+   */
+  readonly onCall?: (event: McpCallEvent) => McpCallFollower | undefined;
   /** Is told how far a policy with `adapt` is lowered now: 1 is all of its limit. */
   readonly onAdapt?: (event: AdaptEvent) => void;
   /**

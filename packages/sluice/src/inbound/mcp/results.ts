@@ -97,9 +97,7 @@ export function resultsOf({ rules, clock, onResult }: ResultsOptions): Results |
       return { ...admission, finish: ends("finish"), abandon: ends("abandon"), undo: ends("undo") };
     },
     saw(request, result) {
-      const { code, message, isError } = (result ?? {}) as { code?: unknown; message?: unknown; isError?: unknown };
-      const errorCode = typeof code === "number" && typeof message === "string" ? code : undefined;
-      const outcome = errorCode !== undefined ? "error" : isError === true ? "tool_error" : "result";
+      const { outcome, errorCode } = resultKind(result);
       const expected = ended(request, outcome, errorCode);
       expected?.admission.settle?.(expected.call, result);
     },
@@ -108,4 +106,11 @@ export function resultsOf({ rules, clock, onResult }: ResultsOptions): Results |
       if (retryAfterMs > 0) for (const { adaptation } of expected?.rules ?? []) adaptation?.rest(retryAfterMs);
     },
   };
+}
+
+/** What an answer is, by its result or its error. */
+export function resultKind(result: unknown): Pick<McpResultEvent, "outcome" | "errorCode"> {
+  const { code, message, isError } = (result ?? {}) as { code?: unknown; message?: unknown; isError?: unknown };
+  if (typeof code === "number" && typeof message === "string") return { outcome: "error", errorCode: code };
+  return { outcome: isError === true ? "tool_error" : "result" };
 }

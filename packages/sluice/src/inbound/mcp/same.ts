@@ -22,3 +22,10 @@ function hash(text: string): string {
   b = Math.imul(b ^ (b >>> 16), 2_246_822_507) ^ Math.imul(a ^ (a >>> 13), 3_266_489_909);
   return (4_294_967_296 * (2_097_151 & b) + (a >>> 0)).toString(36);
 }
+
+/** What a server says beside its result, such as times, makes no other result of it. */
+export function withoutMeta(result: unknown): unknown {
+  if (typeof result !== "object" || result === null || !("_meta" in result)) return result;
+  const { _meta, ...rest } = result;
+  return rest;
+}

@@ -53,8 +53,9 @@ export function withWaitingRounds(
     return { ...admission, refusal: { ...admission.refusal!, ticket: await tickets.write(call, key, leg) } };
   }
 
+  const { decide: _, ...rest } = gate;
   return {
-    ...gate,
+    ...rest,
     waits: true,
 
     admit(requests, origin, signal): Awaitable<Admission> {
