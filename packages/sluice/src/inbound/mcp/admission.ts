@@ -91,11 +91,8 @@ export function admissionsOver(store: Store, usualWaitMs: number, watch?: Watch)
   /** What gives places back: all at once when the calls end, or nothing more than their lease. */
   function placesOf(claims: readonly RuleClaim[], reservation: Reservation): Omit<Admission, "refusal" | "outcome"> {
     const places = claims.filter(({ place }) => place !== undefined);
-    const undo = () => {
-      stop();
-      giveBack(() => reservation.release());
-    };
-    if (places.length === 0) return { holdsPlaces: false, finish: nothing, abandon: nothing, undo };
+    const release = () => giveBack(() => reservation.release());
+    if (places.length === 0) return { holdsPlaces: false, finish: nothing, abandon: nothing, undo: release };
     const demands = places.map(({ demand }) => demand);
     const renew = () => chain(store.take(demands), (taken) => taken.every(({ allowed }) => allowed)) as boolean;
     const cancel = keepRenewing({ renew }, Math.min(...places.map(({ place }) => place!.leaseMs)), clock);
@@ -110,6 +107,10 @@ export function admissionsOver(store: Store, usualWaitMs: number, watch?: Watch)
       if (!stop()) return;
       const back = demands.map((demand) => ({ ...demand, cost: -demand.cost }));
       giveBack(() => chain(store.take(back, { mode: Mode.force }), () => undefined));
+    };
+    const undo = () => {
+      stop();
+      release();
     };
     return { holdsPlaces: true, finish, abandon: stop, undo };
   }

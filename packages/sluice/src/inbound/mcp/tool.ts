@@ -9,7 +9,7 @@ import type { ToolCallback, ToolContext } from "./types.ts";
 export interface LimitToolOptions
   extends Pick<
     McpRateLimitOptions,
-    "client" | "store" | "name" | "wait" | "describe" | "onDecision" | "onWaiting" | "onResult"
+    "client" | "store" | "name" | "wait" | "describe" | "onDecision" | "onWaiting" | "onResult" | "onCall"
   > {
   /** Name of the tool, for answers and for telling its limit from others. */
   readonly tool: string;

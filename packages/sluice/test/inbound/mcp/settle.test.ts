@@ -168,3 +168,15 @@ it("cannot settle what has no quota", () => {
     'The policy "a": settle corrects what a quota was charged',
   );
 });
+
+it.each([{ perClient: "1/h" }, { perClient: "1/h", policies: [{ name: "places", concurrency: 1 }] }])(
+  "takes nothing for a call that never ran: %j",
+  async (options) => {
+    const { gate, run } = scene(options);
+    const request = { jsonrpc: "2.0", id: 0, method: "tools/call", params: { name: "t" } } as const;
+    const admission = await gate.admit([request], { connection: "a" });
+    admission.undo();
+    expect(await run({})).toBe(true);
+    expect(await run({})).toBe(false);
+  },
+);
