@@ -8,7 +8,13 @@ import { type StdioFigures, stdio } from "./stdio.ts";
 export interface GatewayResults {
   readonly http: {
     /** A server of the official SDK: by itself, and with the gateway in front of it. */
-    readonly sdk: { readonly direct: number; readonly behind: number; readonly ratio: number };
+    readonly sdk: {
+      readonly direct: number;
+      readonly behind: number;
+      readonly ratio: number;
+      /** The same with a byte proxy in the gateway's place, × the server by itself: no proxy on `node:http` takes less. */
+      readonly byteProxyRatio: number;
+    };
     /** Proxies alone, in front of a server that does next to nothing. */
     readonly proxies: Record<"byte proxy" | "sluice" | "mcp-proxy", number>;
     readonly toByteProxy: number;
@@ -49,21 +55,28 @@ async function http(): Promise<GatewayResults["http"]> {
     "mcp-proxy": await start("mcp-proxy"),
   };
   const before = await start("sluice", sdk);
-  const all = [stub, sdk, before, ...Object.values(proxies)];
+  const bare = await start("byte proxy", sdk);
+  const all = [stub, sdk, before, bare, ...Object.values(proxies)];
   try {
     const direct = await contender(sdk, [sdk]);
     const behind = await contender(before, [before, sdk]);
+    const behindBare = await contender(bare, [bare, sdk]);
     const alone = {
       "byte proxy": await contender(proxies["byte proxy"], [proxies["byte proxy"]]),
       sluice: await contender(proxies.sluice, [proxies.sluice]),
       "mcp-proxy": await contender(proxies["mcp-proxy"], [proxies["mcp-proxy"]], true),
     };
     for (let turn = 0; turn < TURNS; turn++) {
-      for (const one of [direct, behind, ...Object.values(alone)]) await one.turn();
+      for (const one of [direct, behind, behindBare, ...Object.values(alone)]) await one.turn();
     }
     const ours = alone.sluice.us;
     return {
-      sdk: { direct: median(direct.us), behind: median(behind.us), ratio: medianRatio(behind.us, direct.us) },
+      sdk: {
+        direct: median(direct.us),
+        behind: median(behind.us),
+        ratio: medianRatio(behind.us, direct.us),
+        byteProxyRatio: medianRatio(behindBare.us, direct.us),
+      },
       proxies: {
         "byte proxy": median(alone["byte proxy"].us),
         sluice: median(ours),

@@ -5,7 +5,7 @@ import { type PatternName, patterns } from "./patterns.ts";
 
 export type AccuracyResults = Partial<Record<ContenderName, Record<PatternName, PatternFigures>>>;
 
-const names = (Object.keys(contenders) as ContenderName[]).filter((name) => name !== "a bare call");
+const names = (Object.keys(contenders) as ContenderName[]).filter((name) => !name.startsWith("a bare call"));
 
 /** The worst of all rounds. Nobody works hard here, so all contenders run side by side. */
 export async function accuracy(rounds: number): Promise<AccuracyResults> {

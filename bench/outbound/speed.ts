@@ -27,6 +27,7 @@ type SceneName = keyof typeof SCENES;
 
 const NAMES = [
   "a bare call",
+  "a bare call, followed to its end",
   "sluice",
   "p-queue",
   "p-throttle",

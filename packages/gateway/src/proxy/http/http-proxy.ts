@@ -78,7 +78,7 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
     if (target === undefined) return answer(request, response, 404, NO_SERVER);
     if (!isMeant(request, target.mount.upstream)) return answer(request, response, 421, NOT_MEANT);
     const client = new Client(response);
-    const isMcp = lenientPath(target.url) === mcpPaths.get(target.mount);
+    const isMcp = target.url === target.mount.upstream.path || lenientPath(target.url) === mcpPaths.get(target.mount);
     if (!mayHaveMessages(request, isMcp)) {
       if (!isMcp) return pass(target, request, response, client);
       const known = await whoAsks(request, response);
