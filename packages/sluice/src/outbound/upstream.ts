@@ -44,6 +44,8 @@ export interface Upstream {
   readonly name: string;
   /** How long calls wait that say nothing else, in milliseconds. */
   readonly maxWaitMs: number;
+  /** What `fetch` calls, unless a call names another. */
+  readonly fetcher: typeof fetch;
   /**
    * Make a call as soon as all limits allow it.
    *
@@ -161,6 +163,7 @@ export function createUpstream(
   return {
     name,
     maxWaitMs: settings.maxWaitMs,
+    fetcher: settings.fetch,
     run: (make, options = NO_OPTIONS) => run(make, options, UNKNOWN),
     fetch(input, init, options = NO_OPTIONS) {
       try {

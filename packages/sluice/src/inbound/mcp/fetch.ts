@@ -5,6 +5,7 @@ import type { Origin } from "./call.ts";
 import { deliveries, type Ruling } from "./deliveries.ts";
 import { createMcpGate, type McpGate } from "./gate.ts";
 import type { McpRateLimitOptions } from "./options.ts";
+import { readBody, TOO_LARGE } from "./read-body.ts";
 import { withoutTicket } from "./tickets.ts";
 import type { FetchContext, FetchLike, JsonRpcRequest } from "./types.ts";
 
@@ -89,32 +90,6 @@ async function stripped(request: Request, context: FetchContext, ticket: string)
   const headers = new Headers(request.headers);
   headers.delete("content-length");
   return [new Request(request, { headers, body: withoutTicket(await request.text(), ticket) }), rest];
-}
-
-const TOO_LARGE = Symbol("too large");
-
-/** The JSON in a copy of the body, so that the handler reads the original and keeps its own answers to bad ones. */
-async function readBody(request: Request, limit: number): Promise<unknown> {
-  const reader = request.clone().body?.getReader();
-  const decoder = new TextDecoder();
-  let text = "";
-  let size = 0;
-  while (reader !== undefined) {
-    const { value, done } = await reader.read();
-    if (done) break;
-    size += value.byteLength;
-    if (size > limit) {
-      // Nobody waits for this: the other copy is still unread.
-      void reader.cancel();
-      return TOO_LARGE;
-    }
-    text += decoder.decode(value, { stream: true });
-  }
-  try {
-    return JSON.parse(text + decoder.decode());
-  } catch {
-    return undefined;
-  }
 }
 
 function answered({ body, status, fields }: Extract<Ruling, { kind: "answer" }>): Response {

@@ -19,6 +19,7 @@ export async function connect(
   kind: ClientKind | "v2 auto",
   target: Target,
   onElicit: () => void = () => {},
+  wrap: (client: any) => any = (client) => client,
 ): Promise<any> {
   const info = { name: "test-client", version: "1.0.0" };
   const capabilities = { elicitation: {} };
@@ -35,7 +36,7 @@ export async function connect(
       return { action: "accept", content: { yes: true } };
     });
   }
-  await client.connect(transportFor(kind, target));
+  await wrap(client).connect(transportFor(kind, target));
   return client;
 }
 
