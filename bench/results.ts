@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 
 /** What one part of the benchmark found, as it is kept in `results/`. */
@@ -27,9 +27,6 @@ export function writeResults<F>(part: string, rounds: number, figures: F): void 
 export function readResults<F>(part: string): Results<F> {
   return JSON.parse(readFileSync(fileOf(part), "utf8"));
 }
-
-/** A part that was never run has none. */
-export const hasResults = (part: string): boolean => existsSync(fileOf(part));
 
 /** Four digits are more than any figure here deserves. */
 const short = (value: number) => (Number.isInteger(value) ? value : Number(value.toPrecision(4)));

@@ -1,4 +1,7 @@
-/** Prints the tables of the README, made from `results/`. With `--check` it ends with code 1 when a goal is not met. */
+/**
+ * Prints the tables of docs/speed.md, made from `results/`; with `--summary` the one of the README. With `--check` it
+ * ends with code 1 when a goal is not met.
+ */
 import type { DecisionResults } from "./decisions/suite.ts";
 import type { GatewayResults } from "./gateway/suite.ts";
 import { gatewayTables } from "./gateway/tables.ts";
@@ -8,14 +11,15 @@ import type { HttpResults } from "./http/suite.ts";
 import { markdownTable } from "./markdown-table.ts";
 import type { OutboundResults } from "./outbound/suite.ts";
 import { outboundTables } from "./outbound/tables.ts";
-import { hasResults, readResults } from "./results.ts";
+import { readResults } from "./results.ts";
 import type { StoreResults } from "./stores/suite.ts";
+import { summary } from "./summary.ts";
 
 const decisions = readResults<DecisionResults>("decisions");
-const gateway = hasResults("gateway") ? readResults<GatewayResults>("gateway") : undefined;
+const gateway = readResults<GatewayResults>("gateway");
 const heap = readResults<HeapResults>("heap");
 const http = readResults<HttpResults>("http");
-const outbound = hasResults("outbound") ? readResults<OutboundResults>("outbound") : undefined;
+const outbound = readResults<OutboundResults>("outbound");
 const stores = readResults<StoreResults>("stores");
 
 function decisionTable({ figures }: typeof decisions): string {
@@ -68,33 +72,52 @@ function storeTable({ figures }: typeof stores): string {
   );
 }
 
-const { node, cpu, date, rounds } = decisions;
-const [some, all] = heap.figures["sluice, token bucket"]!.flood!;
-console.log(`Medians of ${rounds} runs, Node ${node}, ${cpu}, ${date}.\n`);
-console.log(`${decisionTable(decisions)}\n`);
-console.log(`${heapTable(heap)}\n`);
-console.log(
-  `A flood of 10 M different keys with the default \`maxKeys\`: ${some.toFixed(0)} MB in use after the first million, ${all.toFixed(0)} MB at the end.\n`,
-);
-console.log(`${httpTable(http)}\n`);
-console.log(`${storeTable(stores)}\n`);
-const { overload, file, bytes } = stores.figures;
-console.log(
-  `Four processes that lease 60,000 per minute and ask for three times that use ${(overload.usedShare * 100).toFixed(1)} % of it, with ${overload.callsPerCheck.toFixed(4)} store calls per check. ` +
-    `Four processes on one SQLite file: leased ${(file.leased.perSecond / file.plain.perSecond).toFixed(0)} × plain. ` +
-    `A key in Redis takes ${bytes["token bucket"]} bytes as a bucket, at most ${bytes["sliding window of 10000"]} as a large sliding window, its name included.`,
-);
-if (outbound) console.log(`\n${outboundTables(outbound.figures)}`);
-if (gateway) console.log(`\n${gatewayTables(gateway.figures)}`);
-
-const wanted = goals({
+const figures = {
   decisions: decisions.figures,
-  gateway: gateway?.figures,
+  gateway: gateway.figures,
   heap: heap.figures,
   http: http.figures,
-  outbound: outbound?.figures,
+  outbound: outbound.figures,
   stores: stores.figures,
-});
+};
+
+function printTables(): void {
+  const { node, cpu, date, rounds } = decisions;
+  const [some, all] = heap.figures["sluice, token bucket"]!.flood!;
+  console.log(`Medians of ${rounds} runs, Node ${node}, ${cpu}, ${date}.\n`);
+  console.log(`${decisionTable(decisions)}\n`);
+  console.log(`${heapTable(heap)}\n`);
+  console.log(
+    `A flood of 10 M different keys with the default \`maxKeys\`: ${some.toFixed(0)} MB in use after the first million, ${all.toFixed(0)} MB at the end.\n`,
+  );
+  console.log(`${httpTable(http)}\n`);
+  console.log(`${storeTable(stores)}\n`);
+  const { overload, file, bytes } = stores.figures;
+  console.log(
+    `Four processes that lease 60,000 per minute and ask for three times that use ${(overload.usedShare * 100).toFixed(1)} % of it, with ${overload.callsPerCheck.toFixed(4)} store calls per check. ` +
+      `Four processes on one SQLite file: leased ${(file.leased.perSecond / file.plain.perSecond).toFixed(0)} × plain. ` +
+      `A key in Redis takes ${bytes["token bucket"]} bytes as a bucket, at most ${bytes["sliding window of 10000"]} as a large sliding window, its name included.`,
+  );
+  console.log(`\n${outboundTables(outbound.figures)}`);
+  console.log(`\n${gatewayTables(gateway.figures)}`);
+}
+
+function printGoals(): void {
+  const missed = wanted.filter((goal) => !isMet(goal));
+  console.log(`\nOf ${wanted.length} goals, ${wanted.length - missed.length} are met.`);
+  if (missed.length > 0) console.log("Not met:\n");
+  for (const { what, found, bound } of missed) {
+    console.log(`- ${what}: ${found.toFixed(2)}, and it was to be at most ${bound.toFixed(2)}`);
+  }
+}
+
+const wanted = goals(figures);
+if (process.argv.includes("--summary")) {
+  console.log(summary(figures));
+} else {
+  printTables();
+  printGoals();
+}
 for (const goal of wanted) {
   console.error(
     `${isMet(goal) ? "met  " : "MISSED"} ${goal.what}: ${goal.found.toFixed(2)}, at most ${goal.bound.toFixed(2)}`,
