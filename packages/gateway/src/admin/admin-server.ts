@@ -16,6 +16,8 @@ const MOST_BYTES = 65_536;
 const PATIENCE_MS = 10_000;
 /** Another process or machine is never called so. */
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/i;
+/** Addresses, and names without a dot: no name that a page could have rebound. */
+const NEVER_REBOUND = /^(\d+(\.\d+){3}|\[[\da-f:.]+\]|[a-z\d-]+)(:\d+)?$/i;
 
 /**
  * What operators and their programs ask of a gateway: whether it lives and is ready, its policies, what would become of a
@@ -34,7 +36,10 @@ export function adminListener(options: AdminOptions): RequestListener {
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<Answer | undefined> {
     const { method = "", url = "/", headers } = request;
-    if (!LOOPBACK.test(headers.host ?? "")) return [421, { error: "The admin API is asked as localhost." }];
+    const { host = "" } = headers;
+    // Whoever scrapes is on another machine where the operator lets it listen there.
+    if (!LOOPBACK.test(host) && !(url === "/metrics" && NEVER_REBOUND.test(host)))
+      return [421, { error: "The admin API is asked as localhost." }];
     const { origin } = headers;
     if (origin !== undefined && origin !== `http://${headers.host}`)
       return [403, { error: "Another page may not ask this." }];
@@ -101,10 +106,10 @@ export function adminListener(options: AdminOptions): RequestListener {
       .then((answer) => {
         // Whoever streams has begun.
         if (answer === undefined) return;
-        const [status, body] = answer;
-        const text = `${JSON.stringify(body)}\n`;
+        const [status, body, type = "application/json"] = answer;
+        const text = typeof body === "string" ? body : `${JSON.stringify(body)}\n`;
         const headers = {
-          "Content-Type": "application/json",
+          "Content-Type": type,
           "Cache-Control": "no-store",
           "X-Content-Type-Options": "nosniff",
         };

@@ -18,6 +18,8 @@ export interface RouteOptions {
   problems(): Promise<readonly string[]>;
   /** Where it stands: what was said when it started, and what the servers behind say now. */
   status(): Promise<StatusData>;
+  /** What Prometheus reads. */
+  readonly metrics: { text(): Promise<string>; readonly contentType: string };
 }
 
 /** Where a gateway stands. Times are in milliseconds since 1970. */
@@ -44,8 +46,8 @@ export interface UpstreamData {
   readonly problem?: string;
 }
 
-/** An answer: a status, and what becomes JSON. */
-export type Answer = readonly [status: number, body: object];
+/** An answer: a status, and what becomes JSON; or a text and its type. */
+export type Answer = readonly [status: number, body: object] | readonly [status: number, body: string, type: string];
 
 export interface Route {
   /** Whether it needs no token. */
@@ -57,7 +59,7 @@ export interface Route {
 
 /** What can be asked of a gateway, by method and path. */
 export function routesOf(options: RouteOptions): Readonly<Record<string, Route>> {
-  const { policies, overrides, live, log, reload, problems, status } = options;
+  const { policies, overrides, live, log, reload, problems, status, metrics } = options;
   return {
     "GET /healthz": { isOpen: true, answer: () => [200, { status: "ok" }] },
     "GET /readyz": {
@@ -70,6 +72,7 @@ export function routesOf(options: RouteOptions): Readonly<Record<string, Route>>
           : [503, { status: "not ready", version, problems: found }];
       },
     },
+    "GET /metrics": { isOpen: true, answer: async () => [200, await metrics.text(), metrics.contentType] },
     "GET /api/v1/policies": { answer: () => [200, { version: policies.version, config: policies.config }] },
     "POST /api/v1/decisions": {
       async answer({ call, ...origin }) {

@@ -33,12 +33,15 @@ export async function startAdmin(
   { admin }: AdminOptions,
   { problems, upstreams }: Behind = { problems: async () => [], upstreams: async () => [] },
 ): Promise<{ close(): void }> {
-  if (admin === undefined) return { close: () => {} };
-  const { policies, log, reloader, overrides } = gateway;
+  const { policies, log, reloader, overrides, metrics } = gateway;
+  if (admin === undefined || metrics === undefined) return { close: () => {} };
   const happening = live(() => policies.current);
   gateway.listen(happening.saw);
   const allProblems = async () => [...(await storeProblems(gateway)), ...(await problems())];
+  const [store = ""] = gateway.about.store.split(":", 1);
+  metrics.observeGateway({ policies, reloader, store, startedAt: happening.startedAt, upstreams });
   const server = adminServer({
+    metrics,
     policies,
     overrides,
     live: happening,

@@ -3,8 +3,10 @@ import { createPolicies, failurePolicyOf, type Policies } from "../config/polici
 import { type Reloader, reloadOnChange } from "../config/reload.ts";
 import type { Logger } from "../log.ts";
 import { logDecisions } from "../log-decisions.ts";
+import { type GatewayMetrics, gatewayMetrics } from "../metrics.ts";
 import { openRecord } from "../record.ts";
 import { openStore } from "../store/open-store.ts";
+import type { AdminOptions } from "./admin.ts";
 import { type CommonOptions, settingsOf } from "./settings.ts";
 
 /** What every way to run has: policies over a store, which follow their file. */
@@ -17,6 +19,8 @@ export interface Gateway {
   readonly overrides: Overrides;
   /** From now on this hears every decision. */
   listen(hear: (event: McpDecisionEvent) => void): void;
+  /** Made where somebody may ask for them. */
+  readonly metrics?: GatewayMetrics | undefined;
   /** Without a file there is none. */
   readonly reloader?: Reloader | undefined;
   close(): Promise<void>;
@@ -26,12 +30,18 @@ export interface Gateway {
  * @param follows whether the policies follow their file, and SIGHUP: `"file"` follows the file alone
  * @throws CliError, ConfigError, ConfigFileError
  */
-export function openGateway(options: CommonOptions, { follows }: { readonly follows: boolean | "file" }): Gateway {
+export function openGateway(
+  options: CommonOptions & AdminOptions,
+  { follows }: { readonly follows: boolean | "file" },
+): Gateway {
   const { config, file, log } = settingsOf(options);
+  const hasAdmin = options.admin !== undefined || config.admin !== undefined;
+  const metrics = hasAdmin ? gatewayMetrics(() => policies.config.tools) : undefined;
   const { store, name, close } = openStore({
     address: config.store ?? "memory",
     log,
     onFailure: (account) => failurePolicyOf(policies.config, account),
+    metrics,
   });
   const overrides = createOverrides({
     store,
@@ -39,7 +49,8 @@ export function openGateway(options: CommonOptions, { follows }: { readonly foll
     onError: (error) => log.debug({ err: error }, "overrides cannot be read, and those that are known stay in force"),
   });
   const record = follows === false ? undefined : openRecord(config, store, log);
-  const listeners = [logDecisions(log)];
+  const { onDecision, onAdapt, onWaiting } = metrics?.listeners ?? {};
+  const listeners = [logDecisions(log), ...(onDecision ? [onDecision] : [])];
   const policies = createPolicies({
     config,
     store,
@@ -48,7 +59,12 @@ export function openGateway(options: CommonOptions, { follows }: { readonly foll
     onDecision(event) {
       for (const hear of listeners) hear(event);
     },
-    onAdapt: (event) => log.warn(event, "a policy adapts itself to the server: this part of its limit holds now"),
+    onAdapt(event) {
+      onAdapt?.(event);
+      log.warn(event, "a policy adapts itself to the server: this part of its limit holds now");
+    },
+    onWaiting,
+    onTools: metrics?.sawTools,
   });
   const fromLine = {
     ...(options.store !== undefined && { store: options.store }),
@@ -65,6 +81,7 @@ export function openGateway(options: CommonOptions, { follows }: { readonly foll
     log,
     about: { file, store: name, mode: config.mode ?? "enforce" },
     reloader,
+    metrics,
     overrides,
     listen: (hear) => void listeners.push(hear),
     async close() {

@@ -1,6 +1,13 @@
 import { readFileSync } from "node:fs";
 import { type Account, type FallbackPolicy, localShare, type Store } from "sluice";
-import { type AdaptEvent, createMcpGate, type McpDecisionEvent, type McpGate, type Overrides } from "sluice/mcp";
+import {
+  type AdaptEvent,
+  createMcpGate,
+  type McpDecisionEvent,
+  type McpGate,
+  type McpWaitingEvent,
+  type Overrides,
+} from "sluice/mcp";
 import type { CallRecord } from "sluice/record";
 import type { Gates } from "../proxy/gates.ts";
 import { limitsOf } from "./limits-of.ts";
@@ -42,6 +49,9 @@ export interface PoliciesOptions {
   /** Hears of every call, and what becomes of it. */
   readonly record?: CallRecord | undefined;
   onAdapt?(event: AdaptEvent): void;
+  onWaiting?: ((event: McpWaitingEvent) => void) | undefined;
+  /** Hears what servers answer to `tools/list`. */
+  onTools?: ((result: unknown) => void) | undefined;
 }
 
 export function createPolicies({
@@ -51,6 +61,8 @@ export function createPolicies({
   onDecision,
   record,
   onAdapt,
+  onWaiting,
+  onTools,
 }: PoliciesOptions): Policies {
   const gateOf = (config: Config): McpGate =>
     createMcpGate({
@@ -60,6 +72,7 @@ export function createPolicies({
       ...(onDecision && { onDecision }),
       ...(record && { onCall: record.onCall }),
       ...(onAdapt && { onAdapt }),
+      ...(onWaiting && { onWaiting }),
     });
   let config = first;
   let current = gateOf(first);
@@ -73,6 +86,7 @@ export function createPolicies({
         config.policies?.some(({ key = "client" }) => [key].flat().some((part) => part.startsWith("header:"))) ?? false
       );
     },
+    ...(onTools && { sawTools: onTools }),
     get config() {
       return config;
     },

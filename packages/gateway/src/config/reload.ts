@@ -20,6 +20,8 @@ export interface Reloader {
   reload(): boolean;
   /** When the file was read last (in milliseconds since 1970), and whether it was good. */
   readonly last: { readonly at: number; readonly ok: boolean } | undefined;
+  /** How often it was read anew, and how often it was bad; and when it was good last, if it was. */
+  readonly count: { readonly good: number; readonly bad: number; readonly goodAt: number | undefined };
   close(): Promise<void>;
 }
 
@@ -35,10 +37,19 @@ export function reloadOnChange({
   const { store: storeAtStart = "memory" } = policies.config;
 
   let last: Reloader["last"];
+  const count: { -readonly [K in keyof Reloader["count"]]: Reloader["count"][K] } = {
+    good: 0,
+    bad: 0,
+    goodAt: undefined,
+  };
 
   function reload(): boolean {
     const ok = readAnew();
     last = { at: Date.now(), ok };
+    if (ok) {
+      count.good++;
+      count.goodAt = last.at;
+    } else count.bad++;
     return ok;
   }
 
@@ -70,6 +81,7 @@ export function reloadOnChange({
   if (onHangUp) process.on("SIGHUP", hungUp);
   return {
     reload,
+    count,
     get last() {
       return last;
     },

@@ -5,4 +5,6 @@ export interface Gates {
   readonly current: McpGate;
   /** Whether limits depend on headers. @default they may */
   readonly readsHeaders?: boolean;
+  /** Hears what servers answer to `tools/list`. @default nobody wants to know */
+  sawTools?(result: unknown): void;
 }

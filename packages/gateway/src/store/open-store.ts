@@ -1,5 +1,6 @@
 import { Redis } from "ioredis";
 import { type Account, type FallbackPolicy, fallback, memoryStore, type Store } from "sluice";
+import type { Metrics } from "sluice/prometheus";
 import { redisStore } from "sluice/redis";
 import { sqliteStore } from "sluice/sqlite";
 import type { Logger } from "../log.ts";
@@ -18,16 +19,21 @@ export interface OpenStoreOptions {
   readonly log: Logger;
   /** What becomes of calls while the store fails. Asked each time, because a reload may change it. */
   onFailure(account: Account): FallbackPolicy;
+  readonly metrics?: Pick<Metrics, "observeStore" | "observeStats"> | undefined;
 }
 
 /** @throws what SQLite throws for a file that it cannot use; a Redis that is not there is waited for instead. */
-export function openStore({ address, log, onFailure }: OpenStoreOptions): OpenedStore {
-  const { store, close = async () => {} } = storeOf(address, log);
+export function openStore({ address, log, onFailure, metrics }: OpenStoreOptions): OpenedStore {
+  const { store: bare, close = async () => {} } = storeOf(address, log);
+  // A word of its own for each kind: an address may have a password in it.
+  const [kind] = address.split(":", 1);
+  const store = metrics?.observeStore(bare, kind) ?? bare;
   const name = withoutPassword(address);
   if (address === "memory") return { store, name, close };
   const safe = fallback(store, onFailure, {
     onDegraded: ({ by, error }) => log.error({ err: error, store: name, answer: by }, "the store failed"),
   });
+  metrics?.observeStats(safe, kind);
   return {
     store: safe,
     name,

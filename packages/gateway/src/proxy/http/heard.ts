@@ -1,5 +1,13 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { type AnswerReader, answerReader, type McpGate, type Origin, type Ruling } from "sluice/mcp";
+import {
+  type AnswerReader,
+  answerReader,
+  type JsonRpcRequest,
+  type McpGate,
+  type Origin,
+  type Ruling,
+} from "sluice/mcp";
+import type { Gates } from "../gates.ts";
 
 /** Requests that the server gets. */
 export interface Passing extends Extract<Ruling, { kind: "pass" }> {
@@ -12,18 +20,25 @@ export function readerFor(
   { gate, origin, requests }: Passing,
   status: number,
   headers: IncomingHttpHeaders,
+  sawTools?: Gates["sawTools"],
 ): AnswerReader | undefined {
   if (isFailure(status)) {
     for (const request of requests) gate.sawFailure(request, restOf(headers));
     return undefined;
   }
   const { watches } = gate;
-  if (watches === "nothing" || requests.length === 0 || headers["content-encoding"] !== undefined) return undefined;
-  return answerReader(watches, (id, answer) => {
+  const asksTools = sawTools !== undefined && requests.some(isToolsList);
+  if ((watches === "nothing" && !asksTools) || requests.length === 0 || headers["content-encoding"] !== undefined)
+    return undefined;
+  return answerReader(asksTools || watches === "nothing" ? "everything" : watches, (id, answer) => {
     const request = requests.find((one) => one.id === id);
-    if (request !== undefined) gate.sawAnswer(request, origin, answer);
+    if (request === undefined) return;
+    if (isToolsList(request)) sawTools?.(answer);
+    if (watches !== "nothing") gate.sawAnswer(request, origin, answer);
   });
 }
+
+export const isToolsList = ({ method }: JsonRpcRequest): boolean => method === "tools/list";
 
 /** The gate hears that there is none. */
 export function gotNoAnswer({ gate, requests }: Passing): void {

@@ -146,7 +146,7 @@ export function httpProxy(options: HttpProxyOptions): HttpProxy {
         response.writeHead(status, text, endToEnd(fields));
         // A stream of events begins before its first event; what has a length follows at once.
         if (headers["content-length"] === undefined) response.write(NO_BYTES);
-        if (passing !== undefined) reader = readerFor(passing, status, headers);
+        if (passing !== undefined) reader = readerFor(passing, status, headers, gates.sawTools);
       },
       data(chunk) {
         reader?.push(chunk);

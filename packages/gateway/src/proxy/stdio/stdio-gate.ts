@@ -2,6 +2,7 @@ import { type Admission, isRequest, type JsonRpcRequest, type McpGate, type Orig
 import { readMessage } from "../../message/read-message.ts";
 import { failures, refusals, rejections } from "../answers.ts";
 import type { Gates } from "../gates.ts";
+import { isToolsList } from "../http/heard.ts";
 import { withoutTicketOf } from "../without-ticket.ts";
 
 export interface StdioGateOptions {
@@ -92,7 +93,8 @@ export function stdioGate({ gates, origin, toServer, toClient, failed }: StdioGa
       toClient(refusals(entry.gate, entry.requests, isBatch, admission.refusal));
       return;
     }
-    if (admission.holdsPlaces || entry.gate.watches !== "nothing") {
+    const asksTools = gates.sawTools !== undefined && entry.requests.some(isToolsList);
+    if (admission.holdsPlaces || entry.gate.watches !== "nothing" || asksTools) {
       entry.admission = admission;
       enter(entry);
     }
@@ -157,6 +159,7 @@ export function stdioGate({ gates, origin, toServer, toClient, failed }: StdioGa
         const entry = passing.get(message.id);
         if (entry?.admission === undefined) continue;
         const request = entry.requests.find(({ id }) => id === message.id)!;
+        if (isToolsList(request)) gates.sawTools?.(message.result);
         entry.gate.sawAnswer(request, origin, message.result ?? message.error);
         passing.delete(message.id);
         entry.left--;

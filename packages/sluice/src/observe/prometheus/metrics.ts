@@ -55,6 +55,12 @@ export interface Metrics {
    * @throws RangeError for a name that another store has
    */
   observeStore<S extends Store>(store: S, name?: string): S;
+  /**
+   * A store, of which only what it tells of itself is read: a `fallback` hides errors, so the store in it is observed, and this beside it.
+   *
+   * @returns the same store
+   */
+  observeStats<S extends Store>(store: S, name?: string): S;
   /** The limits of a gate, or what gives them as they are now. */
   observeLimits(limits: LimitsOf): void;
 }
@@ -90,7 +96,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   }
   const { decisionsOf, observeLimits, ...listeners } = gateMetrics({ registry, prefix, tools, maxTools, results });
   const { onEvent, observeUpstreams } = upstreamMetrics(registry, prefix);
-  const { observeStore } = storeMetrics(registry, prefix);
+  const { observeStore, observeStats } = storeMetrics(registry, prefix);
   family(registry, {
     name: `${prefix}build_info`,
     help: "1, with the version of Sluice.",
@@ -98,5 +104,5 @@ export function createMetrics(options: MetricsOptions): Metrics {
     labels: ["version"],
     aggregator: "first",
   }).from(() => [[[version], 1]]);
-  return { listeners, decisionsOf, onEvent, observeUpstreams, observeStore, observeLimits };
+  return { listeners, decisionsOf, onEvent, observeUpstreams, observeStore, observeStats, observeLimits };
 }

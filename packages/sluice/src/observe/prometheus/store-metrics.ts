@@ -9,6 +9,7 @@ import type { RegistryLike } from "./types.ts";
 
 export interface StoreMetrics {
   observeStore<S extends Store>(store: S, name?: string): S;
+  observeStats<S extends Store>(store: S, name?: string): S;
 }
 
 /** What stores say of themselves, each those that it has. */
@@ -30,7 +31,8 @@ export function storeMetrics(registry: RegistryLike, prefix: string): StoreMetri
   });
   const errorLabel = bounded(MOST_ERRORS);
 
-  const observed = new Map<string, () => Stats>();
+  const names = new Set<string>();
+  const observed: { readonly name: string; readonly stats: () => Stats }[] = [];
   /** Only stores that say it have the series. */
   const reading = (
     name: string,
@@ -112,16 +114,22 @@ export function storeMetrics(registry: RegistryLike, prefix: string): StoreMetri
     ({ overflowed }) => overflowed,
   );
 
+  function observeStats<S extends Store>(store: S, name = "store"): S {
+    const { stats } = store as { stats?: () => Stats };
+    if (typeof stats === "function") observed.push({ name, stats: () => stats.call(store) });
+    return store;
+  }
+
   return {
+    observeStats,
     observeStore(store, name = "store") {
-      if (observed.has(name)) {
+      if (names.has(name)) {
         throw new RangeError(
           `A store is observed under the name ${JSON.stringify(name)} already: give each a name of its own.`,
         );
       }
-      const { stats } = store as { stats?: () => Stats };
-      observed.set(name, typeof stats === "function" ? () => stats.call(store) : () => ({}));
-      return watchedStore(store, {
+      names.add(name);
+      return watchedStore(observeStats(store, name), {
         called(operation, tookMs) {
           calls.add([name, operation]);
           if (tookMs !== undefined) asking.observe([name, operation], tookMs / 1000);
@@ -139,10 +147,10 @@ function typeOf(error: unknown): string {
 }
 
 function* samplesOf(
-  observed: ReadonlyMap<string, () => Stats>,
+  observed: readonly { readonly name: string; readonly stats: () => Stats }[],
   read: (stats: Stats) => Iterable<Sample>,
 ): Generator<Sample> {
-  for (const [name, stats] of observed) {
+  for (const { name, stats } of observed) {
     for (const [labels, value] of read(stats())) yield [[name, ...labels], value];
   }
 }

@@ -116,7 +116,9 @@ describe("an observed store", () => {
     const { metrics, samples } = setup();
     const clock = manualClock();
     const store = remote({ clock });
-    const over = metrics.observeStore(fallback(timeout(store, { breakAfter: Infinity }), "open"), "redis");
+    const safe = fallback(timeout(metrics.observeStore(store, "redis"), { breakAfter: Infinity }), "open");
+    const over = metrics.observeStats(safe, "redis");
+    expect(over).toBe(safe);
     const limiter = createLimiter({ quota: "2/min", store: over });
     await limiter.consume("a");
     store.failure = new Error("down");
@@ -130,6 +132,7 @@ describe("an observed store", () => {
       '{store="redis",by="open"}': 1,
       '{store="redis",by="local_share"}': 0,
     });
+    expect(await samples("store_errors_total")).toEqual({ '{store="redis",operation="take",error_type="Error"}': 1 });
     store.failure = undefined;
     await limiter.consume("a");
     expect(await samples("store_up")).toEqual({ '{store="redis"}': 1 });
