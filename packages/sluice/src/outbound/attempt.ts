@@ -4,7 +4,7 @@ import type { ActualCost, Attempt, Attempting, Call, Make } from "./call.ts";
 import type { Heard, HeardCall } from "./feedback/hearing.ts";
 import type { ResponseHead } from "./feedback/statement.ts";
 import type { Repeatable } from "./retry/may-repeat.ts";
-import type { Started } from "./scheduler/queued-call.ts";
+import { type Started, startedOf, type Units } from "./scheduler/queued-call.ts";
 import type { CallOptions } from "./upstream-options.ts";
 
 /**
@@ -21,7 +21,6 @@ export class MadeAttempt<T> implements Attempt, HeardCall {
   /** The call, if it has waited. */
   readonly call: Call<T> | undefined;
   readonly attempt: number;
-  readonly started: Started;
   readonly startedAt: number;
   readonly admission: Admission | undefined;
   readonly sequence: number;
@@ -32,6 +31,7 @@ export class MadeAttempt<T> implements Attempt, HeardCall {
   /** Units that it is charged. */
   charged: number;
   isOver = false;
+  readonly #units: Units;
   #controller: AbortController | undefined;
 
   constructor(
@@ -42,7 +42,7 @@ export class MadeAttempt<T> implements Attempt, HeardCall {
     lane: string,
     cost: number,
     call: Call<T> | undefined,
-    started: Started,
+    units: Units,
     startedAt: number,
     admission: Admission | undefined,
     sequence: number,
@@ -55,11 +55,15 @@ export class MadeAttempt<T> implements Attempt, HeardCall {
     this.cost = cost;
     this.call = call;
     this.attempt = call === undefined ? 1 : call.made;
-    this.started = started;
+    this.#units = units;
     this.startedAt = startedAt;
     this.admission = admission;
     this.sequence = sequence;
     this.charged = cost;
+  }
+
+  get started(): Started {
+    return startedOf(this.#units);
   }
 
   /** Made when somebody asks for it; a signal of its own, so that nothing that listens to it outlives the attempt. */

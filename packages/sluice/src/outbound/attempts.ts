@@ -14,7 +14,7 @@ import { planAfter } from "./plan-after.ts";
 import { classify, type Outcome, type OutcomeClass } from "./retry/classify.ts";
 import type { Repeatable } from "./retry/may-repeat.ts";
 import type { RetryPlan } from "./retry/plan.ts";
-import type { QueuedCall, Started } from "./scheduler/queued-call.ts";
+import { type QueuedCall, startedOf, type Units } from "./scheduler/queued-call.ts";
 import type { SharedUpstream } from "./shared-upstream.ts";
 import { type CallOptions, rankOf, type UpstreamSettings } from "./upstream-options.ts";
 
@@ -84,11 +84,11 @@ export class Attempts implements Attempting {
   }
 
   /** A call that waited has its units, and starts now. */
-  begin<T>(call: Call<T>, started: Started): Promise<T> {
+  begin<T>(call: Call<T>, units: Units): Promise<T> {
     const { line } = this.#shared;
     line.started(call);
     const { make, options, repeatable, lane, cost } = call;
-    return this.attempt(make, options, repeatable, lane, cost, started, line.clock.elapsed(), call);
+    return this.attempt(make, options, repeatable, lane, cost, units, line.clock.elapsed(), call);
   }
 
   /** A call that has its units starts now. Without `call` it came now. */
@@ -98,14 +98,14 @@ export class Attempts implements Attempting {
     repeatable: Repeatable,
     lane: string,
     cost: number,
-    started: Started,
+    units: Units,
     now: number,
     call: Call<T> | undefined,
   ): Promise<T> {
     const { breaker, hearing, line, budget } = this.#shared;
     const admission = breaker?.admit(now / 1000);
     if (admission?.pass === false) {
-      line.starts.unused({ lane, cost, started });
+      line.starts.unused({ lane, cost, started: startedOf(units) });
       const late = call ?? this.callOf(make, options, repeatable, lane, cost, now);
       return this.#heldBack(late, admission.retryAfterMs, now);
     }
@@ -123,7 +123,7 @@ export class Attempts implements Attempting {
     }
     const sequence = hearing.sent(cost);
     return this.#make(
-      new MadeAttempt(this, make, options, repeatable, lane, cost, call, started, now, admission, sequence),
+      new MadeAttempt(this, make, options, repeatable, lane, cost, call, units, now, admission, sequence),
     );
   }
 

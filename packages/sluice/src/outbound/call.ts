@@ -4,7 +4,7 @@ import { OutboundError } from "./errors.ts";
 import type { Heard } from "./feedback/hearing.ts";
 import type { ResponseHead } from "./feedback/statement.ts";
 import type { Repeatable } from "./retry/may-repeat.ts";
-import { QueuedCall, type Started } from "./scheduler/queued-call.ts";
+import { QueuedCall, type Units } from "./scheduler/queued-call.ts";
 import type { CallOptions } from "./upstream-options.ts";
 
 /** What a call is given, each time that it is attempted. */
@@ -30,7 +30,7 @@ export type Make<T> = (attempt: Attempt) => T | PromiseLike<T>;
 
 /** What makes attempts of calls, and is told what comes of them and of calls that are not made. */
 export interface Attempting {
-  begin<T>(call: Call<T>, started: Started): Promise<T>;
+  begin<T>(call: Call<T>, units: Units): Promise<T>;
   refused(error: unknown): void;
   /** An attempt has ended with this; another may follow. */
   returned<T>(attempt: MadeAttempt<T>, value: T): T | Promise<T>;
@@ -75,8 +75,8 @@ export class Call<T> extends QueuedCall {
     this.repeatable = repeatable;
   }
 
-  override start(started: Started): void {
-    this.settle!(this.attempts.begin(this, started));
+  override start(units: Units): void {
+    this.settle!(this.attempts.begin(this, units));
   }
 
   /** Where it only cannot be made *again*, what came of it before is worth more than that. */

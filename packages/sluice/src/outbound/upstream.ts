@@ -102,9 +102,8 @@ export function createUpstream(
       const { tenant, endpoint, cost = 1 } = options;
       const lane = tenant === undefined && endpoint === undefined ? commonLane : laneOf(tenant, endpoint);
       const now = clock.elapsed();
-      const started = line.tryStart(lane, cost, now);
-      if (started !== undefined)
-        return attempts.attempt(make, options, repeatable, lane, cost, started, now, undefined);
+      const units = line.tryStart(lane, cost, now);
+      if (units !== undefined) return attempts.attempt(make, options, repeatable, lane, cost, units, now, undefined);
       return enter(attempts.callOf(make, options, repeatable, lane, cost, now));
     } catch (error) {
       attempts.refused(error);

@@ -5,7 +5,7 @@ import { alarm } from "./alarm.ts";
 import { Heap } from "./heap.ts";
 import { Lanes } from "./lanes.ts";
 import { Leavers } from "./leavers.ts";
-import type { QueuedCall, Started } from "./queued-call.ts";
+import type { QueuedCall, Units } from "./queued-call.ts";
 import type { Running, Starts, StartsOptions } from "./starts.ts";
 
 export interface LineOptions {
@@ -66,7 +66,7 @@ export class Line {
   }
 
   /** The units of a call that can start at once, because nobody waits. */
-  tryStart(lane: string, cost: number, now: number): Started | undefined {
+  tryStart(lane: string, cost: number, now: number): Units | undefined {
     return this.#lanes.size === 0 ? this.starts.take?.(lane, cost, now) : undefined;
   }
 

@@ -6,7 +6,7 @@ import { type Limit, rateTerms, remembersEnds, scopeKey, windowOf } from "../lim
 import { alarm } from "./alarm.ts";
 import { foresee } from "./foresee.ts";
 import { Places } from "./places.ts";
-import type { QueuedCall, Started } from "./queued-call.ts";
+import { NAMELESS, type QueuedCall, type Started, type Units } from "./queued-call.ts";
 import type { Running, Starts, StartsOptions, UpstreamLimits } from "./starts.ts";
 import { turns } from "./turns.ts";
 
@@ -30,26 +30,8 @@ interface Refusal {
   readonly forLane: number;
 }
 
-/** In one process nobody asks for a call by name. */
-const NAMELESS = 0;
 const NOTHING: Started = { id: NAMELESS, receipts: [] };
-
-/** What nearly all calls take, in one object: each call has one. */
-class OfOneWindow implements Started {
-  readonly #receipt: number;
-
-  constructor(receipt: number) {
-    this.#receipt = receipt;
-  }
-
-  get id(): number {
-    return NAMELESS;
-  }
-
-  get receipts(): readonly number[] {
-    return [this.#receipt];
-  }
-}
+const isTaken = (outcome: Units | Refusal): outcome is Units => typeof outcome === "number" || "receipts" in outcome;
 
 const NEVER = -Infinity;
 /** Timers ring so late and not later, unless the process is busy. In microseconds. */
@@ -106,17 +88,17 @@ export function localStarts(options: LocalStartsOptions): Starts {
   }
 
   /** Take all units of a call, or none. */
-  function take(lane: string, cost: number, now: number): Started | Refusal {
+  function take(lane: string, cost: number, now: number): Units | Refusal {
     if (pausedUntil !== NEVER || notBefore !== NEVER || places.length > 0) {
       const refusal = heldUp(lane, cost, now);
       if (refusal !== undefined) return refusal;
     }
-    let started: Started = NOTHING;
+    let units: Units = NOTHING;
     if (onlyLine !== undefined) {
       // To read the clock takes as long as to decide.
       const verdict = onlyLine.take(name, cost, now);
       if (!verdict.allowed) return { forAll: verdict.retryAfter, forLane: 0 };
-      started = new OfOneWindow(verdict.receipt);
+      units = verdict.receipt;
       keepPace(verdict.remaining, windows[0]!.quota.limit);
     } else if (windows.length > 0) {
       const taken = store.take(demandsOf(lane, cost));
@@ -130,13 +112,13 @@ export function localStarts(options: LocalStartsOptions): Starts {
         if (one.remaining * limit < remaining * most) [remaining, limit] = [one.remaining, most];
       });
       if (forAll > 0 || forLane > 0) return { forAll, forLane };
-      started = { id: NAMELESS, receipts: taken.map(({ receipt }) => receipt) };
+      units = { id: NAMELESS, receipts: taken.map(({ receipt }) => receipt) };
       keepPace(remaining, limit);
     } else {
       keepPace(1, 1);
     }
     for (const one of places) one.start(lane, cost);
-    return started;
+    return units;
   }
 
   function keepPace(remaining: number, limit: number): void {
@@ -166,7 +148,7 @@ export function localStarts(options: LocalStartsOptions): Starts {
         return;
       }
       const outcome = take(call.lane, call.cost, now);
-      if ("receipts" in outcome) {
+      if (isTaken(outcome)) {
         lanes.serve(call);
         call.start(outcome);
       } else if (outcome.forLane > outcome.forAll) {
@@ -216,7 +198,7 @@ export function localStarts(options: LocalStartsOptions): Starts {
     isAlone: true,
     take: (lane, cost, now) => {
       const outcome = take(lane, cost, now);
-      return "receipts" in outcome ? outcome : undefined;
+      return isTaken(outcome) ? outcome : undefined;
     },
     pump,
     left: () => {

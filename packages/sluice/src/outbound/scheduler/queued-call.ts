@@ -19,6 +19,18 @@ export interface Started {
   readonly left?: readonly number[];
 }
 
+/**
+ * The same, as it is kept: nearly all calls have taken units of one window and nothing else, in one process. Then the
+ * receipt is all that is known, and each call would have an object for it.
+ */
+export type Units = Started | number;
+
+/** In one process nobody asks for a call by name. */
+export const NAMELESS = 0;
+
+export const startedOf = (units: Units): Started =>
+  typeof units === "number" ? { id: NAMELESS, receipts: [units] } : units;
+
 /** A call that waits to start. */
 export abstract class QueuedCall {
   /** `~tenant~endpoint`. */
@@ -59,7 +71,7 @@ export abstract class QueuedCall {
   }
 
   /** It has its units: it starts now. */
-  abstract start(started: Started): void;
+  abstract start(units: Units): void;
   /** It will not start. */
   abstract refuse(error: unknown): void;
 }

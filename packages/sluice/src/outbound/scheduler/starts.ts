@@ -3,7 +3,7 @@ import type { Awaitable } from "../../limiter/store.ts";
 import type { BreakerFacts } from "../breaker/facts.ts";
 import type { TermsOptions } from "../limits.ts";
 import type { Lanes } from "./lanes.ts";
-import type { QueuedCall, Started } from "./queued-call.ts";
+import type { QueuedCall, Started, Units } from "./queued-call.ts";
 
 /** A call that has its units: from its start to its end. */
 export interface Running {
@@ -23,7 +23,7 @@ export interface Starts {
   /** Only this process uses the limits through this store: all their calls are known here. */
   readonly isAlone: boolean;
   /** Take the units of a call that nobody stands before. Undefined: it has to wait. Only where decisions come at once. */
-  take?(lane: string, cost: number, now: number): Started | undefined;
+  take?(lane: string, cost: number, now: number): Units | undefined;
   /** Something has changed: start everybody who can start. */
   pump(): void;
   /** A call waits no more, and did not start. */
