@@ -1,12 +1,19 @@
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ApiError, apiWith } from "./api.ts";
+import { Clients } from "./clients.tsx";
+import { Decisions, NO_FILTER } from "./decisions.tsx";
 import { follow } from "./follow.ts";
+import { clientName } from "./format.ts";
 import { Notice } from "./notice.tsx";
+import { Overrides } from "./overrides.tsx";
+import { Policies } from "./policies.tsx";
 import { refreshing } from "./refresh.ts";
+import { Servers } from "./servers.tsx";
 import { createStore, type State, type Store } from "./state.ts";
 import { StatusBar } from "./status-bar.tsx";
 import { Tiles } from "./tiles.tsx";
 import { Timeline } from "./timeline.tsx";
+import { Tools } from "./tools.tsx";
 
 interface DashboardProps {
   readonly token: string;
@@ -18,10 +25,14 @@ export function Dashboard({ token, leave }: DashboardProps) {
   const api = useMemo(() => apiWith(token), [token]);
   const store = useMemo(createStore, []);
   const state = useStateOf(store);
+  const [filter, setFilter] = useState(NO_FILTER);
+  const refresh = useRef(async () => {});
+  const now = Date.now() + state.clockAheadMs;
 
   useEffect(() => {
     const end = new AbortController();
     const tables = refreshing(api, store);
+    refresh.current = tables.now;
     follow(api, store, end.signal).catch((error: unknown) => {
       leave(error instanceof ApiError ? error.message : String(error));
     });
@@ -31,12 +42,49 @@ export function Dashboard({ token, leave }: DashboardProps) {
     };
   }, [api]);
 
+  /** Says what was done, and looks what came of it. */
+  function done(text: string, isBad = false): void {
+    store.change({ notice: { text, isBad } });
+    void refresh.current();
+  }
+
+  function look(text: string): void {
+    setFilter({ ...NO_FILTER, text });
+    document.getElementById("decisions")?.scrollIntoView({ block: "start" });
+  }
+
   return (
     <>
       <StatusBar state={state} leave={() => leave("")} />
       <main class="panels">
         <Tiles state={state} />
         <Timeline seconds={state.seconds} clockAheadMs={state.clockAheadMs} />
+        <Clients
+          api={api}
+          state={state}
+          sort={(clientOrder) => {
+            store.change({ clientOrder });
+            void refresh.current();
+          }}
+          look={look}
+          done={done}
+        />
+        <Tools tools={state.tools} now={now} look={look} />
+        <Policies limits={state.limits} adapted={state.status?.adapted ?? {}} now={now} tryLimit={() => {}} />
+        <div class="rest stack">
+          <Servers upstreams={state.status?.upstreams ?? []} />
+          <Overrides
+            overrides={state.overrides}
+            now={now}
+            remove={({ limit, client }) => {
+              api.send("DELETE", "overrides", { limit, client }).then(
+                () => done(`${clientName(client).name} has the limit ${limit} of everybody again.`),
+                (error: Error) => done(error.message, true),
+              );
+            }}
+          />
+        </div>
+        <Decisions state={state} filter={filter} setFilter={setFilter} />
       </main>
       <Notice notice={state.notice} close={() => store.change({ notice: undefined })} />
     </>

@@ -14,6 +14,8 @@ export interface ClientRow {
   readonly lastCall: { readonly method: string; readonly tool?: string | undefined };
   /** Of the last call: the limit of which least is left. */
   readonly tightest: {
+    /** The name of the policy or limit, as overrides name it. */
+    readonly policy?: string | undefined;
     readonly quota: string;
     readonly limit: number;
     readonly remaining: number;
@@ -66,7 +68,8 @@ export function clientTable({ capacity = MOST_CLIENTS, now = Date.now } = {}): C
       }
       rows.delete(client);
       if (rows.size >= capacity) rows.delete(rows.keys().next().value!);
-      const tight = decisions.map((one) => one.decision).reduce((a, b) => (share(b) < share(a) ? b : a), decision);
+      const all: readonly Limiting[] = [{ decision }, ...decisions];
+      const { policy, decision: tight } = all.reduce((a, b) => (share(b) <= share(a) ? b : a));
       const isTrial = mode === "shadow";
       rows.set(client, {
         client,
@@ -77,6 +80,7 @@ export function clientTable({ capacity = MOST_CLIENTS, now = Date.now } = {}): C
         lastAt: now(),
         lastCall: { method, tool },
         tightest: {
+          policy,
           quota: tight.quota,
           limit: tight.limit,
           remaining: tight.remaining,
@@ -97,4 +101,6 @@ export function clientTable({ capacity = MOST_CLIENTS, now = Date.now } = {}): C
   };
 }
 
-const share = ({ remaining, limit }: McpDecisionEvent["decision"]): number => remaining / limit;
+type Limiting = Pick<McpDecisionEvent, "decision"> & { readonly policy?: string };
+
+const share = ({ decision: { remaining, limit } }: Limiting): number => remaining / limit;

@@ -4,6 +4,7 @@ import type { Policies } from "../config/policies.ts";
 import { explanationData } from "../explained.ts";
 import type { Logger } from "../log.ts";
 import { overrideOf } from "../override-text.ts";
+import type { UpstreamLoad } from "../proxy/http/watched-upstream.ts";
 import { ORDERS, type Order } from "./clients.ts";
 import type { Live } from "./live/live.ts";
 
@@ -37,13 +38,21 @@ export interface StatusData {
   /** What is not as it should be; empty: all is. */
   readonly problems: readonly string[];
   readonly upstreams: readonly UpstreamData[];
+  /** Policies that adapt themselves to the server, and the part of their limit that holds now. */
+  readonly adapted: Readonly<Record<string, number>>;
 }
 
-/** A server behind. */
-export interface UpstreamData {
+/** A server behind, or an API that it calls. */
+export interface UpstreamData extends Partial<UpstreamLoad> {
   readonly name: string;
   readonly path?: string;
   readonly problem?: string;
+  /** Calls that stand in line for it. */
+  readonly waiting?: number;
+  /** Of a circuit breaker: `closed`, `open`, `half-open`. */
+  readonly breaker?: string;
+  /** The part of its full rate that is used, after refusals. */
+  readonly rate?: number;
 }
 
 /** An answer: a status, and what becomes JSON; or a text and its type. */

@@ -60,6 +60,7 @@ export async function startAdmin(
       sluice: version,
       problems: await allProblems(),
       upstreams: await upstreams(),
+      adapted: gateway.adapted(),
     }),
   });
   const at = await listening(server, admin, "The admin API");

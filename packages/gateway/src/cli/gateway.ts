@@ -21,6 +21,8 @@ export interface Gateway {
   listen(hear: (event: McpDecisionEvent) => void): void;
   /** Made where somebody may ask for them. */
   readonly metrics?: GatewayMetrics | undefined;
+  /** Policies that adapt themselves to the server, and the part of their limit that holds now: 1 is all of it. */
+  adapted(): Readonly<Record<string, number>>;
   /** Without a file there is none. */
   readonly reloader?: Reloader | undefined;
   close(): Promise<void>;
@@ -51,6 +53,7 @@ export function openGateway(
   const record = follows === false ? undefined : openRecord(config, store, log);
   const { onDecision, onAdapt, onWaiting } = metrics?.listeners ?? {};
   const listeners = [logDecisions(log), ...(onDecision ? [onDecision] : [])];
+  const levels = new Map<string, { readonly version: number; readonly level: number }>();
   const policies = createPolicies({
     config,
     store,
@@ -61,6 +64,7 @@ export function openGateway(
     },
     onAdapt(event) {
       onAdapt?.(event);
+      levels.set(event.policy, { version: policies.version, level: event.level });
       log.warn(event, "a policy adapts itself to the server: this part of its limit holds now");
     },
     onWaiting,
@@ -84,6 +88,15 @@ export function openGateway(
     metrics,
     overrides,
     listen: (hear) => void listeners.push(hear),
+    adapted() {
+      const adapting = (policies.config.policies ?? []).filter(({ adapt = false }) => adapt !== false);
+      // A reload begins with all of a limit.
+      const levelOf = (name: string) => {
+        const last = levels.get(name);
+        return last?.version === policies.version ? last.level : 1;
+      };
+      return Object.fromEntries(adapting.map(({ name }) => [name, levelOf(name)]));
+    },
     async close() {
       overrides.close();
       await reloader?.close();

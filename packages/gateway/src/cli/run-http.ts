@@ -5,8 +5,8 @@ import { protectedResource } from "../identity/resource.ts";
 import type { Logger } from "../log.ts";
 import { httpProxy } from "../proxy/http/http-proxy.ts";
 import { httpUpstream } from "../proxy/http/http-upstream.ts";
-import type { Mount } from "../proxy/http/mounts.ts";
 import type { Upstream } from "../proxy/http/upstream.ts";
+import { type WatchedUpstream, watched } from "../proxy/http/watched-upstream.ts";
 import { processUpstream } from "../proxy/process/process-upstream.ts";
 import { type AdminOptions, listening, startAdmin } from "./admin.ts";
 import { CliError, ExitCode } from "./exit-code.ts";
@@ -50,7 +50,9 @@ export async function runHttp({ upstream, command, drain, ...options }: HttpOpti
       "There is no server to stand in front of: give --upstream URL, a command after --, or upstreams in the policy file.",
     );
   }
-  const mounts = servers.map((server): Mount => ({ path: server.path, upstream: upstreamOf(server, config, log) }));
+  const mounts = servers.map((server): WatchedMount => {
+    return { path: server.path, upstream: watched(upstreamOf(server, config, log)) };
+  });
   const proxy = httpProxy({
     mounts,
     gates: policies,
@@ -97,12 +99,18 @@ function upstreamOf(
   return processUpstream({ ...server, command: command as [string, ...string[]], idleMs: idle, hosts, log });
 }
 
-async function aboutMount({ path, upstream }: Mount) {
-  const problem = await upstream.problem();
-  return { name: upstream.name, path: path ?? upstream.path, ...(problem !== undefined && { problem }) };
+interface WatchedMount {
+  readonly path?: string | undefined;
+  readonly upstream: WatchedUpstream;
 }
 
-const problemsOf = async (mounts: readonly Mount[]): Promise<readonly string[]> =>
+async function aboutMount({ path, upstream }: WatchedMount) {
+  const problem = await upstream.problem();
+  const about = { name: upstream.name, path: path ?? upstream.path, ...upstream.load };
+  return { ...about, ...(problem !== undefined && { problem }) };
+}
+
+const problemsOf = async (mounts: readonly WatchedMount[]): Promise<readonly string[]> =>
   (await Promise.all(mounts.map(({ upstream }) => upstream.problem()))).filter((problem) => problem !== undefined);
 
 function urlOf(text: string): URL {

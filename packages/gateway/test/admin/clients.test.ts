@@ -45,7 +45,7 @@ describe("who calls", () => {
         wouldBeRefused: 0,
         lastAt: 1_000,
         lastCall: { method: "tools/call", tool: undefined },
-        tightest: { quota: "q1", limit: 100, remaining: 10, resetAt: 61_000 },
+        tightest: { policy: "p1", quota: "q1", limit: 100, remaining: 10, resetAt: 61_000 },
       },
     ]);
   });

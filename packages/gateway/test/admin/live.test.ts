@@ -50,10 +50,12 @@ describe("what was decided", () => {
       ["tools.t.per-second", "1 per second", "enforce", 0],
       ["tools.t.concurrency", "2 at once", "enforce", 0],
       ["p.per-second", "9 per second", "shadow", 0],
+      ["p.per-second", "1 per second", "shadow", 0],
     ]);
     for (const event of events()) one.saw(event);
     expect(one.limits([])).toContainEqual({
-      ...{ quota: "tools.other.per-hour", rate: "2 per hour", mode: "enforce" },
+      ...{ policy: "tools.*", quota: "tools.other.per-hour", rate: "2 per hour", mode: "enforce" },
+      ...{ limit: 2, periodMs: 3_600_000, isInForce: false },
       ...{ calls: 3, refused: 1, lastAt: 7, lastRefusedAt: 7, fullness: [0, 1, 0, 0, 2] },
     });
   });

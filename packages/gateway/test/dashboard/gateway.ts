@@ -12,7 +12,8 @@ export interface Watchable {
   /** Of the live page. */
   readonly page: string;
   readonly admin: URL;
-  readonly file: string;
+  /** Writes other policies into its file. */
+  write(policies: string): void;
   readonly server: Recorder;
   /** Calls of a client, one after the other. Resolves to what refused ones were told. */
   calls(count: number, tool: string, client?: string): Promise<readonly string[]>;
@@ -33,18 +34,18 @@ ${CLIENTS.map((name) => `      - { name: ${name}, sha256: ${sha256(keyOf(name))}
 `;
 
 /** @param port the admin port. @default any */
-export async function startWatchable(policies: string, { port = 0 } = {}): Promise<Watchable> {
+export async function startWatchable(policies: string, { port = 0, token = TOKEN } = {}): Promise<Watchable> {
   const server = await startRecorder();
   const file = join(mkdtempSync(join(tmpdir(), "sluice-page-")), "sluice.yaml");
   writeFileSync(file, policies + identity);
-  const env = { SLUICE_ADMIN_TOKEN: TOKEN, SLUICE_ADMIN: "" };
+  const env = { SLUICE_ADMIN_TOKEN: token, SLUICE_ADMIN: "" };
   const args = ["--upstream", server.url.href, "-c", file];
   const { child, url, admin } = await startMain(args, env, ["--listen", "127.0.0.1:0"], [], port);
   let id = 0;
   return {
     page: admin.href,
     admin,
-    file,
+    write: (next) => writeFileSync(file, next + identity),
     server,
     async calls(count, tool, client) {
       const headers = client === undefined ? {} : { "X-Api-Key": keyOf(client) };
@@ -56,11 +57,11 @@ export async function startWatchable(policies: string, { port = 0 } = {}): Promi
       return told;
     },
     async ask(path) {
-      const headers = { Authorization: `Bearer ${TOKEN}` };
+      const headers = { Authorization: `Bearer ${token}` };
       return (await fetch(new URL(path, admin), { headers })).json();
     },
     async stop() {
-      const ended = new Promise((resolve) => child.once("exit", resolve));
+      const ended = child.exitCode ?? child.signalCode ?? new Promise((resolve) => child.once("exit", resolve));
       child.kill("SIGKILL");
       await Promise.all([ended, server.close()]);
     },

@@ -1,10 +1,42 @@
-import type { Page } from "playwright-core";
-import { TOKEN, type Watchable } from "./gateway.ts";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll } from "vitest";
+import { openPage, startBrowser, type Watched } from "./browser.ts";
+import { startWatchable, TOKEN, type Watchable } from "./gateway.ts";
 
-/** Opens the live page of a gateway and signs in. */
-export async function signIn(page: Page, gateway: Watchable): Promise<void> {
-  await page.goto(gateway.page);
+/** A gateway, and a page that looks at it. */
+export interface Scene extends Watched {
+  readonly gateway: Watchable;
+}
+
+/** A browser for the tests of a file. Returns what opens the live page of a new gateway, signed in. */
+export function livePages(): (policies: string, options?: Parameters<typeof openPage>[1]) => Promise<Scene> {
+  let browser: Browser;
+  const cleanup: (() => unknown)[] = [];
+  // The first time on a machine it is installed.
+  beforeAll(async () => {
+    browser = await startBrowser();
+  }, 600_000);
+  afterEach(async () => {
+    for (const close of cleanup.splice(0).reverse()) await close();
+  });
+  afterAll(() => browser?.close());
+  return async (policies, options) => {
+    const gateway = await startWatchable(policies);
+    cleanup.push(() => gateway.stop());
+    const watched = await openPage(browser, options);
+    cleanup.push(() => watched.close());
+    await watched.page.goto(gateway.page);
+    await signIn(watched.page);
+    return { ...watched, gateway };
+  };
+}
+
+export async function signIn(page: Page): Promise<void> {
   await page.getByLabel("Admin token").fill(TOKEN);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByText("Live", { exact: true }).waitFor();
 }
+
+/** A panel by its heading. */
+export const panel = (page: Page, name: string) =>
+  page.locator("section.panel").filter({ has: page.getByRole("heading", { name, exact: true, level: 2 }) });

@@ -25,8 +25,12 @@ export interface ToolRow {
 }
 
 export interface LimitRow {
+  /** The name of the policy or limit, as overrides name it. */
+  readonly policy: string;
   readonly quota: string;
   readonly rate: string;
+  readonly limit: number;
+  readonly periodMs: number;
   readonly mode: "enforce" | "shadow";
   calls: number;
   refused: number;
@@ -34,6 +38,8 @@ export interface LimitRow {
   readonly fullness: number[];
   lastAt?: number;
   lastRefusedAt?: number;
+  /** Whether it stands in the policies. Others are those of overrides, of other times, or have been taken out. */
+  isInForce: boolean;
 }
 
 /** How much was decided, by second, tool and limit. */
@@ -79,11 +85,14 @@ export function counts(now: () => number = Date.now): Counts {
     return row;
   }
 
-  function limitOf({ quota, mode }: Pick<KnownLimit, "quota" | "mode">): LimitRow {
-    const key = `${mode}/${quota.name}`;
+  /** Tiers and overrides have quotas of one name: they differ by what they say. */
+  function limitOf({ policy, quota, mode }: Pick<KnownLimit, "policy" | "quota" | "mode">): LimitRow {
+    const { name, text: rate, limit, periodMs } = quota;
+    const key = `${mode}/${policy}/${name}/${rate}`;
     let row = limits.get(key);
     if (row === undefined) {
-      row = { quota: quota.name, rate: quota.text, mode, calls: 0, refused: 0, fullness: [0, 0, 0, 0, 0] };
+      const about = { policy, quota: name, rate, limit, periodMs, mode, isInForce: false };
+      row = { ...about, calls: 0, refused: 0, fullness: [0, 0, 0, 0, 0] };
       if (limits.size < MOST_LIMITS) limits.set(key, row);
     }
     return row;
@@ -110,8 +119,8 @@ export function counts(now: () => number = Date.now): Counts {
           tool.lastAt = now();
         }
       }
-      for (const { quota, decision: one } of decisions) {
-        const limit = limitOf({ quota, mode });
+      for (const { policy, quota, decision: one } of decisions) {
+        const limit = limitOf({ policy, quota, mode });
         limit.calls++;
         limit.lastAt = now();
         const used = 1 - one.remaining / one.limit;
@@ -124,7 +133,8 @@ export function counts(now: () => number = Date.now): Counts {
     series: (since) => seconds.filter(({ at }) => at >= since),
     tools: () => [...tools.values()].sort((a, b) => b.passed + b.refused - a.passed - a.refused),
     limits(known) {
-      for (const limit of known) limitOf(limit);
+      for (const row of limits.values()) row.isInForce = false;
+      for (const limit of known) limitOf(limit).isInForce = true;
       return [...limits.values()];
     },
   };
