@@ -58,9 +58,9 @@ export function watchedStore<S extends Store>(store: S, watcher: StoreWatcher, n
   function line(this: void, ledger: Ledger): Line {
     const own = (store as unknown as SyncStore).line(ledger);
     return {
-      take(key, cost) {
+      take(key, cost, elapsed) {
         watcher.called("take", undefined);
-        return own.take(key, cost);
+        return own.take(key, cost, elapsed);
       },
       isEmpty: () => own.isEmpty(),
     };
