@@ -1,8 +1,8 @@
+import { logDecisions } from "sluice/logs";
 import { createOverrides, type McpDecisionEvent, type Overrides } from "sluice/mcp";
 import { createPolicies, failurePolicyOf, type Policies } from "../config/policies.ts";
 import { type Reloader, reloadOnChange } from "../config/reload.ts";
 import type { Logger } from "../log.ts";
-import { logDecisions } from "../log-decisions.ts";
 import { type GatewayMetrics, gatewayMetrics } from "../metrics.ts";
 import { openRecord } from "../record.ts";
 import { openStore } from "../store/open-store.ts";
