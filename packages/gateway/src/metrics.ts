@@ -14,7 +14,7 @@ export interface GatewayMetrics extends Metrics {
   observeGateway(gateway: ObservedGateway): void;
 }
 
-export interface ObservedGateway {
+interface ObservedGateway {
   readonly policies: Policies;
   readonly reloader?: Reloader | undefined;
   /** The kind of the store, without its address. */
