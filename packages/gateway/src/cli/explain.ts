@@ -36,7 +36,7 @@ export function reset(options: CallOptions): Promise<number> {
 }
 
 async function withGateway(options: CallOptions, act: (gateway: Gateway) => Promise<void>): Promise<number> {
-  const gateway = openGateway({ ...options, logLevel: "error" }, { follows: false });
+  const gateway = await openGateway({ ...options, logLevel: "error" }, { follows: false });
   try {
     await act(gateway);
     return ExitCode.ok;

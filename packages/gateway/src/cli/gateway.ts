@@ -6,6 +6,7 @@ import type { Logger } from "../log.ts";
 import { type GatewayMetrics, gatewayMetrics } from "../metrics.ts";
 import { openRecord } from "../record.ts";
 import { openStore } from "../store/open-store.ts";
+import { openTelemetryOf } from "../telemetry/open-telemetry.ts";
 import type { AdminOptions } from "./admin.ts";
 import { type CommonOptions, settingsOf } from "./settings.ts";
 
@@ -25,20 +26,25 @@ export interface Gateway {
   adapted(): Readonly<Record<string, number>>;
   /** Without a file there is none. */
   readonly reloader?: Reloader | undefined;
-  close(): Promise<void>;
+  /** Sends the last telemetry. @param leftMs that may take so long, and a second at least. In milliseconds. */
+  close(leftMs?: number): Promise<void>;
 }
+
+/** Less would not be worth the try. */
+const LEAST_TO_SEND_MS = 1_000;
 
 /**
  * @param follows whether the policies follow their file, and SIGHUP: `"file"` follows the file alone
  * @throws CliError, ConfigError, ConfigFileError
  */
-export function openGateway(
+export async function openGateway(
   options: CommonOptions & AdminOptions,
   { follows }: { readonly follows: boolean | "file" },
-): Gateway {
+): Promise<Gateway> {
   const { config, file, log } = settingsOf(options);
   const hasAdmin = options.admin !== undefined || config.admin !== undefined;
   const metrics = hasAdmin ? gatewayMetrics(() => policies.config.tools) : undefined;
+  const openTelemetry = follows === false ? undefined : await openTelemetryOf(log);
   const { store, name, close } = openStore({
     address: config.store ?? "memory",
     log,
@@ -52,7 +58,9 @@ export function openGateway(
   });
   const record = follows === false ? undefined : openRecord(config, store, log);
   const { onDecision, onAdapt, onWaiting } = metrics?.listeners ?? {};
-  const listeners = [logDecisions(log), ...(onDecision ? [onDecision] : [])];
+  const telemetry = openTelemetry?.telemetry;
+  const listeners = [logDecisions(log), onDecision, telemetry?.onDecision].filter((hear) => hear !== undefined);
+  const hearWaiting = [onWaiting, telemetry?.onWaiting].filter((hear) => hear !== undefined);
   const levels = new Map<string, { readonly version: number; readonly level: number }>();
   const policies = createPolicies({
     config,
@@ -67,8 +75,13 @@ export function openGateway(
       levels.set(event.policy, { version: policies.version, level: event.level });
       log.warn(event, "a policy adapts itself to the server: this part of its limit holds now");
     },
-    onWaiting,
+    ...(hearWaiting.length > 0 && {
+      onWaiting(event) {
+        for (const hear of hearWaiting) hear(event);
+      },
+    }),
     onTools: metrics?.sawTools,
+    telemetry,
   });
   const fromLine = {
     ...(options.store !== undefined && { store: options.store }),
@@ -97,11 +110,12 @@ export function openGateway(
       };
       return Object.fromEntries(adapting.map(({ name }) => [name, levelOf(name)]));
     },
-    async close() {
+    async close(leftMs = 0) {
       overrides.close();
       await reloader?.close();
       await record?.close();
       await close();
+      await openTelemetry?.close(Math.max(leftMs, LEAST_TO_SEND_MS));
     },
   };
 }

@@ -16,7 +16,7 @@ export interface OverrideOptions extends CommonOptions {
 
 /** `sluice override`: other rates for one client, for a while; without a client, which ones there are. */
 export async function override(options: OverrideOptions): Promise<number> {
-  const gateway = openGateway({ ...options, logLevel: "error" }, { follows: false });
+  const gateway = await openGateway({ ...options, logLevel: "error" }, { follows: false });
   try {
     if ((gateway.policies.config.store ?? "memory") === "memory") {
       throw new CliError(

@@ -38,7 +38,7 @@ export async function runHttp({ upstream, command, drain, ...options }: HttpOpti
       : upstream !== undefined
         ? { url: urlOf(upstream).href }
         : undefined;
-  const gateway = openGateway(options, { follows: true });
+  const gateway = await openGateway(options, { follows: true });
   const { policies, log } = gateway;
   const { config } = policies;
   const { listen = config.listen === undefined ? HERE : hostPort(config.listen) } = options;
@@ -64,6 +64,7 @@ export async function runHttp({ upstream, command, drain, ...options }: HttpOpti
     maxMessageBytes: config.maxMessageBytes ?? LARGEST_MESSAGE,
   });
   let isStopping = false;
+  let stopBy = 0;
   let operators = { close: () => {} };
   try {
     const at = await listening(proxy.server, listen, "The gateway");
@@ -80,12 +81,13 @@ export async function runHttp({ upstream, command, drain, ...options }: HttpOpti
     log.info({ upstreams, at: fronts[0], fronts, ...gateway.about }, "limits are in front of the server");
     await stopped();
     isStopping = true;
+    stopBy = performance.now() + drain;
     log.info({ drainMs: drain }, "stopping: no new connections");
     await proxy.close(drain);
   } finally {
     operators.close();
     proxy.server.close();
-    await gateway.close();
+    await gateway.close(stopBy - performance.now());
   }
   return ExitCode.ok;
 }

@@ -12,7 +12,7 @@ const LARGEST_MESSAGE = 64 * 1024 * 1024;
 
 /** `sluice -- node server.js`: the limits of a policy file in front of a server over stdio. Resolves to its exit code. */
 export async function runStdio(command: readonly [string, ...string[]], options: StdioOptions): Promise<number> {
-  const gateway = openGateway(options, { follows: "file" });
+  const gateway = await openGateway(options, { follows: "file" });
   const { policies, log } = gateway;
   const admin = await startAdmin(gateway, options);
   const [program, ...args] = command;

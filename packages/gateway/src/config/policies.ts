@@ -8,6 +8,7 @@ import {
   type McpWaitingEvent,
   type Overrides,
 } from "sluice/mcp";
+import type { Telemetry } from "sluice/opentelemetry";
 import type { CallRecord } from "sluice/record";
 import type { Gates } from "../proxy/gates.ts";
 import { limitsOf } from "./limits-of.ts";
@@ -52,6 +53,8 @@ export interface PoliciesOptions {
   onWaiting?: ((event: McpWaitingEvent) => void) | undefined;
   /** Hears what servers answer to `tools/list`. */
   onTools?: ((result: unknown) => void) | undefined;
+  /** Gives each request a span. */
+  readonly telemetry?: Telemetry | undefined;
 }
 
 export function createPolicies({
@@ -63,9 +66,10 @@ export function createPolicies({
   onAdapt,
   onWaiting,
   onTools,
+  telemetry,
 }: PoliciesOptions): Policies {
-  const gateOf = (config: Config): McpGate =>
-    createMcpGate({
+  const gateOf = (config: Config): McpGate => {
+    const gate = createMcpGate({
       ...limitsOf(config),
       store,
       overrides,
@@ -74,6 +78,8 @@ export function createPolicies({
       ...(onAdapt && { onAdapt }),
       ...(onWaiting && { onWaiting }),
     });
+    return telemetry?.gate(gate) ?? gate;
+  };
   let config = first;
   let current = gateOf(first);
   let version = 1;
@@ -82,6 +88,7 @@ export function createPolicies({
       return current;
     },
     get readsHeaders() {
+      if (telemetry !== undefined) return true;
       return (
         config.policies?.some(({ key = "client" }) => [key].flat().some((part) => part.startsWith("header:"))) ?? false
       );

@@ -1,3 +1,4 @@
+import type { McpGate } from "../../inbound/mcp/gate.ts";
 import type { McpDecisionEvent } from "../../inbound/mcp/options.ts";
 import type { FetchLike, JsonRpcRequest, ServerLike, TransportLike } from "../../inbound/mcp/types.ts";
 import type { McpWaitingEvent } from "../../inbound/mcp/waiting.ts";
@@ -12,6 +13,7 @@ import { outboundRecorder } from "./outbound-events.ts";
 import { parentageOf } from "./propagation.ts";
 import { tracedClientTransport } from "./traced-client.ts";
 import { type TracedFetchOptions, tracedFetch } from "./traced-fetch.ts";
+import { tracedGate } from "./traced-gate.ts";
 import { tracedServerTransport } from "./traced-server.ts";
 import { tracedUpstreams } from "./traced-upstreams.ts";
 import type { MeterProviderLike, OpenTelemetryApi, SpanLike, TracerProviderLike } from "./types.ts";
@@ -49,6 +51,11 @@ export interface Telemetry {
   serverTransport<T extends TransportLike>(transport: T): T;
   /** The same handler, as of `createMcpHandler(factory).fetch`. Goes around `limitFetch`, and instead of `server`. */
   fetch(handler: FetchLike, options?: TracedFetchOptions): FetchLike;
+  /**
+   * The same gate of `createMcpGate`, for a seam of your own: each request has a span until the gate hears of its answer, or the
+   * admission ends.
+   */
+  gate(gate: McpGate): McpGate;
   /** The same MCP client: each request has a span, and carries its trace to the server in `params._meta` (SEP-414). */
   client<C extends ServerLike>(client: C): C;
   /**
@@ -113,6 +120,7 @@ export function openTelemetry(
     server: (server) => connecting(server, (transport) => tracedServerTransport(transport, api, received)),
     serverTransport: (transport) => tracedServerTransport(transport, api, received),
     fetch: (handler, options) => tracedFetch(handler, api, received, options),
+    gate: (gate) => tracedGate(gate, received),
     client: (client) => connecting(client, (transport) => tracedClientTransport(transport, api, ask)),
     upstreams: (upstreams) => tracedUpstreams(upstreams, { api, tracer }),
     onDecision: decisionRecorder({ instruments, names, spanOf }),
