@@ -5,6 +5,8 @@ export const ExitCode = {
   failed: 1,
   /** The command line or the policy file is wrong. */
   usage: 2,
+  /** A condition holds that was to be told of: `sluice simulate --fail-if`. */
+  condition: 3,
 } as const;
 
 /** Ends the program with a message for people and without a stack. */

@@ -11,6 +11,7 @@ import { override } from "./override.ts";
 import { runHttp } from "./run-http.ts";
 import { runStdio } from "./run-stdio.ts";
 import { DEFAULT_FILE } from "./settings.ts";
+import { withSimulate } from "./simulate-command.ts";
 import { keys, top } from "./top.ts";
 
 const USAGE = `[options] -- <command of the server>
@@ -26,6 +27,8 @@ Examples:
   $ sluice --listen 8080 -- node server.js     a server over stdio, served over HTTP
   $ sluice serve                               in front of the upstreams of sluice.yaml
   $ sluice check                               is sluice.yaml good?
+  $ sluice simulate --policy new.yaml calls.jsonl
+                                               what would new.yaml have refused of these?
   $ sluice explain --call '{"name":"search"}'  which limits does this call fall under?
 
 In front of a server over stdio, without --listen, the exit code is the server's own. Otherwise 0: all went well, 1: something failed,
@@ -131,6 +134,8 @@ export async function run(argv: readonly string[], version: string): Promise<num
       new Option("--count <number>", "stop after so many (default: never; 1 if this is no terminal)").argParser(whole),
     )
     .action((options) => done(top(options)));
+
+  withSimulate(program, done);
 
   program
     .command("schema")

@@ -2,6 +2,7 @@ import { setTimeout as after } from "node:timers/promises";
 import { formatDuration } from "sluice";
 import type { ClientRow, Order } from "../admin/clients.ts";
 import { askAdmin } from "./admin-client.ts";
+import { aligned } from "./aligned.ts";
 import { CliError, ExitCode } from "./exit-code.ts";
 import type { HostPort } from "./options.ts";
 
@@ -101,19 +102,3 @@ function leftOf({ tightest: { quota, limit, remaining, resetAt } }: ClientRow, n
 }
 
 const roughly = (ms: number): number => Math.max(0, Math.round(ms / 1000)) * 1000;
-
-/** Columns that are empty in all rows are left out. */
-function aligned(head: readonly string[], body: readonly (readonly string[])[]): string {
-  const columns = [...head.keys()].filter((i) => body.some((row) => row[i] !== ""));
-  const rows = [head, ...body];
-  const widths = columns.map((i) => Math.max(...rows.map((row) => row[i]!.length)));
-  return rows
-    .map(
-      (row) =>
-        `${columns
-          .map((i, at) => row[i]!.padEnd(widths[at]!))
-          .join("  ")
-          .trimEnd()}\n`,
-    )
-    .join("");
-}

@@ -39,6 +39,8 @@ export interface CallLine {
   durationMs?: number;
   /** @default "result" */
   outcome?: McpCallEnd["outcome"];
+  /** Of a JSON-RPC error. */
+  errorCode?: number;
   /** By path: numbers of the result that say what the call cost. */
   result?: Record<string, number>;
   /** The same for equal results. Only where loops are looked for. */
@@ -108,12 +110,13 @@ export function decided(line: CallLine, { allowed, decision, decisions, waitedMs
 /** What came of it. */
 export function ended(
   line: CallLine,
-  { durationMs, outcome, result }: McpCallEnd,
+  { durationMs, outcome, errorCode, result }: McpCallEnd,
   used: UsedValues,
   { hash }: Hasher,
 ): void {
   line.durationMs = roundedMs(durationMs);
   if (outcome !== "result") line.outcome = outcome;
+  if (errorCode !== undefined) line.errorCode = errorCode;
   if (result === undefined) return;
   const amounts: Record<string, number> = {};
   for (const path of used.results) {

@@ -81,6 +81,7 @@ describe("recordCalls", () => {
       ["resources/read", undefined, undefined, "error"],
       ["prompts/get", undefined, "greet", "error"],
     ]);
+    expect(calls[1].errorCode).toBe(-32_603);
     expect(calls[2].resource).toBe(hashOf("resource", "file:///secret/plans"));
   });
 
