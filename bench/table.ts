@@ -9,6 +9,8 @@ import { goals, isMet } from "./goals.ts";
 import type { HeapResults } from "./heap/suite.ts";
 import type { HttpResults } from "./http/suite.ts";
 import { markdownTable } from "./markdown-table.ts";
+import type { ObserverResults } from "./observers/suite.ts";
+import { observerTables } from "./observers/tables.ts";
 import type { OutboundResults } from "./outbound/suite.ts";
 import { outboundTables } from "./outbound/tables.ts";
 import { readResults } from "./results.ts";
@@ -19,6 +21,7 @@ const decisions = readResults<DecisionResults>("decisions");
 const gateway = readResults<GatewayResults>("gateway");
 const heap = readResults<HeapResults>("heap");
 const http = readResults<HttpResults>("http");
+const observers = readResults<ObserverResults>("observers");
 const outbound = readResults<OutboundResults>("outbound");
 const stores = readResults<StoreResults>("stores");
 
@@ -77,6 +80,7 @@ const figures = {
   gateway: gateway.figures,
   heap: heap.figures,
   http: http.figures,
+  observers: observers.figures,
   outbound: outbound.figures,
   stores: stores.figures,
 };
@@ -100,6 +104,7 @@ function printTables(): void {
   );
   console.log(`\n${outboundTables(outbound.figures)}`);
   console.log(`\n${gatewayTables(gateway.figures)}`);
+  console.log(`\n${observerTables(observers.figures)}`);
 }
 
 function printGoals(): void {
