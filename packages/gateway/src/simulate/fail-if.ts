@@ -46,7 +46,7 @@ const COMPARE: Readonly<Record<string, (a: number, b: number) => boolean>> = {
 };
 
 const TOKEN =
-  /\s*(?:([A-Za-z_][\w]*)|(\[\s*(?:tier|tool|limit)\s*=\s*[^\]]+\])|(>=|<=|==|!=|>|<)|(\d[\d_]*(?:\.\d+)?\s*(?:%|[a-z]+)?)|([()])|(&&|\|\|))/y;
+  /\s*(?:([A-Za-z_][\w]*)|(\[\s*(?:tier|tool|limit)\s*=\s*[^\]]+\])|(>=|<=|==|!=|>|<)|(\d[\d_]*(?:\.\d+)?(?:\s*%|[a-z]+)?)|([()])|(&&|\|\|))/y;
 
 interface Token {
   readonly kind: "name" | "of" | "compare" | "value" | "bracket" | "join";

@@ -111,7 +111,7 @@ async function run(
   batches: AsyncIterable<readonly LoggedCall[]>,
   tierOf: (call: LoggedCall) => string,
 ): Promise<void> {
-  for (const search of searches) search.calls = 0;
+  for (const search of searches) if (search.tries.length > 0) search.calls = 0;
   for await (const batch of batches) {
     for (const call of batch) {
       const tier = tierOf(call);

@@ -110,7 +110,7 @@ function ratesOf(given: LimitConfig | undefined): readonly string[] {
 const RATE = /^\s*(\d[\d_]*)(\s*\/\s*[^\s]+)(?:\s+burst\s+(\d[\d_]*))?/;
 
 /** `undefined` for one that is a part of a unit. */
-function unitsOf(rate: string): number | undefined {
+export function unitsOf(rate: string): number | undefined {
   const [, units] = RATE.exec(rate) ?? [];
   return units === undefined ? undefined : Number(units.replaceAll("_", ""));
 }

@@ -8,15 +8,7 @@ import { manualClock } from "sluice/testing";
 import { limitsOf } from "../../src/config/limits-of.ts";
 import { createPolicies } from "../../src/config/policies.ts";
 import { readConfig } from "../../src/config/read-config.ts";
-
-/** Numbers at random, always the same. */
-function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
+import { seeded } from "./seeded.ts";
 
 export interface LiveRun {
   /** What was recorded. */

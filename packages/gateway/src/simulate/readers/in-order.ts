@@ -6,6 +6,8 @@ export interface InOrder {
   push(calls: readonly LoggedCall[]): readonly LoggedCall[];
   /** The rest. */
   end(): readonly LoggedCall[];
+  /** Calls whose turn has not come. */
+  readonly held: number;
   /** Calls that stood behind a later one, and were put right. */
   readonly moved: number;
   /** Calls that came too late for that: they are taken for calls of the time that had been reached. */
@@ -74,6 +76,9 @@ export function inOrder({ windowMs = 10_000, most = 50_000 }: InOrderOptions = {
       const rest = held;
       held = [];
       return rest;
+    },
+    get held() {
+      return held.length;
     },
     get moved() {
       return moved;

@@ -1,5 +1,4 @@
-import { createReadStream } from "node:fs";
-import { open } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { CliError } from "../../cli/exit-code.ts";
@@ -22,21 +21,18 @@ export async function* bytesOf(file: string): AsyncGenerator<Buffer> {
 }
 
 async function unpacked(file: string): Promise<Readable> {
-  const stream = createReadStream(file, { highWaterMark: CHUNK_BYTES });
-  if (!(await isGzip(file))) return stream;
+  const handle = await open(file);
+  const isPacked = await isGzip(handle);
+  const stream = handle.createReadStream({ highWaterMark: CHUNK_BYTES, ...(isPacked !== undefined && { start: 0 }) });
+  if (isPacked !== true) return stream;
   const unzipped = createGunzip({ chunkSize: CHUNK_BYTES });
   stream.on("error", (error) => unzipped.destroy(error));
   return stream.pipe(unzipped);
 }
 
-async function isGzip(file: string): Promise<boolean> {
-  const handle = await open(file);
-  try {
-    // A pipe has no place to read from twice.
-    if (!(await handle.stat()).isFile()) return false;
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(2), 0, 2, 0);
-    return bytesRead === 2 && buffer[0] === 0x1f && buffer[1] === 0x8b;
-  } finally {
-    await handle.close();
-  }
+/** `undefined`: a pipe, which has no place to read from twice. */
+async function isGzip(handle: FileHandle): Promise<boolean | undefined> {
+  if (!(await handle.stat()).isFile()) return undefined;
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(2), 0, 2, 0);
+  return bytesRead === 2 && buffer[0] === 0x1f && buffer[1] === 0x8b;
 }

@@ -36,7 +36,7 @@ export interface LogStats {
   readonly badLines: readonly BadLine[];
   readonly formats: ReadonlySet<Format>;
   readonly heads: Heads;
-  readonly order: Pick<InOrder, "moved" | "late" | "latestMs">;
+  readonly order: Pick<InOrder, "held" | "moved" | "late" | "latestMs">;
   /** Calls without a duration. */
   readonly timeless: number;
   /** Calls at a whole second. */
