@@ -1,35 +1,15 @@
-// Compiles every TypeScript fence of the documentation, each as a file of its own, and follows every link to a file.
+// Compiles every TypeScript fence of the documentation, each as a file of its own, runs those that are marked with `run`, and follows every
+// link. What is run loads the packages as they are built.
 import { execFileSync } from "node:child_process";
-import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, relative, resolve } from "node:path";
-
-interface Fence {
-  readonly page: string;
-  /** Line of the page on which the code begins, counted from 1. */
-  readonly line: number;
-  readonly code: string;
-}
+import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, relative, resolve } from "node:path";
+import { type Fence, fencesOf, unknownMarksOf } from "./docs/fences.ts";
+import { linkProblemsOf } from "./docs/links.ts";
+import { runFences } from "./docs/run-fences.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const folder = join(root, "node_modules/.cache/docs-fences");
 const pages = globSync(["*.md", "docs/**/*.md", "bench/*.md", "examples/*/*.md", "packages/*/*.md"], { cwd: root });
-
-function fencesOf(page: string): Fence[] {
-  const text = readFileSync(join(root, page), "utf8");
-  return [...text.matchAll(/^```ts\n(.*?)^```$/gms)].map(({ index, 1: code = "" }) => ({
-    page,
-    line: text.slice(0, index).split("\n").length + 1,
-    code,
-  }));
-}
-
-function brokenLinksOf(page: string): string[] {
-  const text = readFileSync(join(root, page), "utf8");
-  return [...text.matchAll(/\]\((?!\w+:)([^)#\s]+)(?:#[^)]*)?\)/g)]
-    .map(([, target = ""]) => target)
-    .filter((target) => !existsSync(resolve(root, dirname(page), target)))
-    .map((target) => `${page}: there is no file ${target}`);
-}
 
 /** Compiler messages, with the file of a fence replaced by the place in its page. */
 function located(output: string, fences: readonly Fence[]): string {
@@ -39,13 +19,13 @@ function located(output: string, fences: readonly Fence[]): string {
   });
 }
 
-const fences = pages.flatMap(fencesOf);
-const problems = pages.flatMap(brokenLinksOf);
+const fences = pages
+  .flatMap((page) => fencesOf(root, page))
+  .map((fence, i) => ({ ...fence, file: join(folder, `fence-${i}.ts`) }));
+const problems = [...linkProblemsOf(root, pages), ...pages.flatMap((page) => unknownMarksOf(root, page))];
 rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });
-fences.forEach(({ code }, i) => {
-  writeFileSync(join(folder, `fence-${i}.ts`), `${code}\nexport {};\n`);
-});
+for (const { file, code } of fences) writeFileSync(file, `${code}\nexport {};\n`);
 const { compilerOptions } = JSON.parse(readFileSync(join(root, "tsconfig.json"), "utf8"));
 const paths = Object.fromEntries(
   Object.entries<string[]>(compilerOptions.paths).map(([name, files]) => [
@@ -66,9 +46,13 @@ try {
 } catch (error) {
   problems.push(located((error as { stdout: string }).stdout, fences).trim());
 }
+const programs = fences.filter(({ isRun }) => isRun);
+problems.push(...(await runFences(programs)));
 if (problems.length > 0) {
   console.error(problems.join("\n"));
   process.exitCode = 1;
 } else {
-  console.log(`${fences.length} fences compile and all links lead somewhere, on ${pages.length} pages.`);
+  console.log(
+    `${fences.length} fences compile, ${programs.length} of them run, and all links lead somewhere, on ${pages.length} pages.`,
+  );
 }
