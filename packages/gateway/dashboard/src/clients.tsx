@@ -104,7 +104,7 @@ function Row({ client, now, act, look }: RowProps) {
   return (
     <tr>
       <th scope="row">
-        <button type="button" class="link" onClick={look} aria-label={`Decisions about ${name}`}>
+        <button type="button" class="link" onClick={look} title="Show the decisions about it">
           <ClientName client={client.client} />
         </button>
         {tier !== undefined && <span class="tag">{tier}</span>}

@@ -1,4 +1,5 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { LimitRow } from "../../src/admin/live/counts.ts";
 import { ApiError, apiWith } from "./api.ts";
 import { Clients } from "./clients.tsx";
 import { Decisions, NO_FILTER } from "./decisions.tsx";
@@ -11,6 +12,7 @@ import { refreshing } from "./refresh.ts";
 import { Servers } from "./servers.tsx";
 import { createStore, type State, type Store } from "./state.ts";
 import { StatusBar } from "./status-bar.tsx";
+import { Threshold } from "./threshold.tsx";
 import { Tiles } from "./tiles.tsx";
 import { Timeline } from "./timeline.tsx";
 import { Tools } from "./tools.tsx";
@@ -26,6 +28,7 @@ export function Dashboard({ token, leave }: DashboardProps) {
   const store = useMemo(createStore, []);
   const state = useStateOf(store);
   const [filter, setFilter] = useState(NO_FILTER);
+  const [tried, setTried] = useState<LimitRow>();
   const refresh = useRef(async () => {});
   const now = Date.now() + state.clockAheadMs;
 
@@ -70,7 +73,7 @@ export function Dashboard({ token, leave }: DashboardProps) {
           done={done}
         />
         <Tools tools={state.tools} now={now} look={look} />
-        <Policies limits={state.limits} adapted={state.status?.adapted ?? {}} now={now} tryLimit={() => {}} />
+        <Policies limits={state.limits} adapted={state.status?.adapted ?? {}} now={now} tryLimit={setTried} />
         <div class="rest stack">
           <Servers upstreams={state.status?.upstreams ?? []} />
           <Overrides
@@ -86,6 +89,7 @@ export function Dashboard({ token, leave }: DashboardProps) {
         </div>
         <Decisions state={state} filter={filter} setFilter={setFilter} />
       </main>
+      {tried !== undefined && <Threshold api={api} limit={tried} close={() => setTried(undefined)} />}
       <Notice notice={state.notice} close={() => store.change({ notice: undefined })} />
     </>
   );

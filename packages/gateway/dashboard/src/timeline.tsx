@@ -83,7 +83,9 @@ export function Timeline({ seconds, clockAheadMs }: TimelineProps) {
       </dl>
       <details class="as-table">
         <summary>As a table</summary>
-        <MinuteTable columns={columns} />
+        <div class="scroll">
+          <MinuteTable columns={columns} />
+        </div>
       </details>
     </section>
   );

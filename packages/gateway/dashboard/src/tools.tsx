@@ -43,12 +43,7 @@ export function Tools({ tools, now, look }: ToolsProps) {
               {tools.map(({ tool, passed, refused, waited, lastAt }) => (
                 <tr key={tool}>
                   <th scope="row">
-                    <button
-                      type="button"
-                      class="link"
-                      onClick={() => look(tool)}
-                      aria-label={`Decisions about ${tool}`}
-                    >
+                    <button type="button" class="link" onClick={() => look(tool)} title="Show the decisions about it">
                       {tool}
                     </button>
                   </th>

@@ -77,8 +77,7 @@ export function adminListener(options: AdminOptions): RequestListener {
       });
       return undefined;
     }
-    if (method === "GET") return route.answer(undefined, query);
-    const body = await readBody(request, MOST_BYTES, PATIENCE_MS);
+    const body = method === "GET" ? Buffer.alloc(0) : await readBody(request, MOST_BYTES, PATIENCE_MS);
     if (typeof body === "string") return [413, { error: `A body has at most ${MOST_BYTES} bytes here.` }];
     try {
       return await route.answer(body.length === 0 ? {} : JSON.parse(body.toString()), query);

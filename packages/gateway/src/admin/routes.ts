@@ -5,6 +5,7 @@ import { explanationData } from "../explained.ts";
 import type { Logger } from "../log.ts";
 import { overrideOf } from "../override-text.ts";
 import type { UpstreamLoad } from "../proxy/http/watched-upstream.ts";
+import { candidateOf } from "./candidate.ts";
 import { ORDERS, type Order } from "./clients.ts";
 import type { Live } from "./live/live.ts";
 
@@ -139,8 +140,33 @@ export function routesOf(options: RouteOptions): Readonly<Record<string, Route>>
     "GET /api/v1/limits": {
       answer: () => [200, { now: Date.now(), limits: live.counts.limits(policies.current.limits) }],
     },
+    "GET /api/v1/history": {
+      answer(_body, query) {
+        const found = live.histories.find(limitIn(query), SHOWN_KEYS);
+        return found === undefined ? [404, { error: "No call has met this limit yet." }] : [200, found];
+      },
+    },
+    "GET /api/v1/candidate": {
+      answer(_body, query) {
+        const { policy, rate, mode } = limitIn(query);
+        const known = policies.current.limits.find(
+          (one) => one.policy === policy && one.quota.text === rate && one.mode === mode,
+        );
+        if (known === undefined) return [404, { error: "There is no such limit in the policies." }];
+        return [200, candidateOf(policies.config, known, Number(query.get("limit")))];
+      },
+    },
     "GET /api/v1/events": { stream: true, answer: () => [200, {}] },
   };
+}
+
+/** Those who ask most are enough to see what a limit would do. */
+const SHOWN_KEYS = 200;
+
+/** Which limit: its policy, and what its quota is called and says. */
+function limitIn(query: URLSearchParams) {
+  const [policy = "", quota = "", rate = ""] = ["policy", "quota", "rate"].map((name) => query.get(name) ?? "");
+  return { policy, quota, rate, mode: query.get("mode") === "shadow" ? "shadow" : "enforce" } as const;
 }
 
 const isOrder = (text: string): text is Order => (ORDERS as readonly string[]).includes(text);

@@ -6,7 +6,10 @@ import { CHROMIUM_FLAGS, chromium } from "../../../../scripts/chromium.ts";
 /** Where tests leave what the page looked like. */
 const PICTURES = join(import.meta.dirname, "screenshots");
 
-const DESKTOP = { width: 1440, height: 900 };
+export const DESKTOP = { width: 1440, height: 900 };
+/** What is waited for says by its name what did not come. */
+const PATIENCE_MS = 15_000;
+
 export const PHONE = { width: 390, height: 844 };
 
 /** A browser of its own, with nothing in it. Its first start may install it. */
@@ -35,6 +38,7 @@ export async function openPage(
     permissions: ["clipboard-read", "clipboard-write"],
   });
   const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
   const wrongs: string[] = [];
   page.on("pageerror", (error) => wrongs.push(error.message));
   page.on("console", (message) => {

@@ -36,6 +36,11 @@ ${CLIENTS.map((name) => `      - { name: ${name}, sha256: ${sha256(keyOf(name))}
 /** @param port the admin port. @default any */
 export async function startWatchable(policies: string, { port = 0, token = TOKEN } = {}): Promise<Watchable> {
   const server = await startRecorder();
+  server.answer = (_request, response, body) => {
+    const { id } = JSON.parse(body.toString());
+    const result = { content: [{ type: "text", text: "done" }] };
+    response.writeHead(200, { "Content-Type": "application/json" }).end(JSON.stringify({ jsonrpc: "2.0", id, result }));
+  };
   const file = join(mkdtempSync(join(tmpdir(), "sluice-page-")), "sluice.yaml");
   writeFileSync(file, policies + identity);
   const env = { SLUICE_ADMIN_TOKEN: token, SLUICE_ADMIN: "" };

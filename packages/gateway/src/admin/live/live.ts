@@ -2,6 +2,7 @@ import type { McpDecisionEvent, McpGate } from "sluice/mcp";
 import { type ClientTable, clientTable } from "../clients.ts";
 import { type Counts, counts } from "./counts.ts";
 import { type DecisionLog, decisionLog } from "./decision-log.ts";
+import { type Histories, histories } from "./history.ts";
 
 /** What happens at a gateway, for those who look at it while it happens. */
 export interface Live {
@@ -11,12 +12,13 @@ export interface Live {
   readonly clients: ClientTable;
   readonly counts: Counts;
   readonly log: DecisionLog;
+  readonly histories: Histories;
   saw(event: McpDecisionEvent): void;
 }
 
 /** @param gate what decides now */
 export function live(gate: () => McpGate): Live {
-  const parts = { clients: clientTable(), counts: counts(), log: decisionLog(gate) };
+  const parts = { clients: clientTable(), counts: counts(), log: decisionLog(gate), histories: histories() };
   return {
     startedAt: Date.now(),
     ...parts,
@@ -24,6 +26,7 @@ export function live(gate: () => McpGate): Live {
       parts.clients.saw(event);
       parts.counts.saw(event);
       parts.log.saw(event);
+      parts.histories.saw(event);
     },
   };
 }
