@@ -14,7 +14,7 @@ export default defineConfig({
   resolve: { alias },
   test: {
     include: ["packages/*/test/**/*.test.ts", "examples/*/test/**/*.test.ts"],
-    globalSetup: ["scripts/redis-server.ts"],
+    globalSetup: ["scripts/redis-server.ts", "scripts/prometheus.ts"],
     testTimeout: 30_000,
   },
 });

@@ -17,3 +17,13 @@ export const prometheus = (): string => program({ ...PROMETHEUS, names: ["promet
 
 /** What checks metrics, configurations and rules. @throws Error that says how to install it */
 export const promtool = (): string => program({ ...PROMETHEUS, names: ["promtool"] });
+
+/** What vitest runs before all tests: installs it once where that can be done. Elsewhere the tests that need it fail, with the reason. */
+export default function setup(): void {
+  try {
+    prometheus();
+    promtool();
+  } catch (error) {
+    console.warn((error as Error).message);
+  }
+}

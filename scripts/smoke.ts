@@ -16,6 +16,8 @@ import { rateLimit } from "sluice/node";
 import "sluice/express"; import "sluice/fastify"; import "sluice/hono"; import "sluice/web"; import "sluice/fastmcp";
 import "sluice/compat/fastify-rate-limit"; import "sluice/compat/hono-rate-limiter"; import "sluice/compat/nestjs-throttler";
 import { sluiceStore } from "sluice/compat/express-rate-limit";
+import { logDecisions } from "sluice/logs";
+import { createMetrics } from "sluice/prometheus";
 import { sqliteStore } from "sluice/sqlite";
 import { manualClock } from "sluice/testing";
 
@@ -48,6 +50,26 @@ const fetched = limitFetch(async () => Response.json({}), { perClient: "1/min", 
 const post = () => new Request("http://localhost/", { method: "POST", body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "t" } }) });
 assert.equal((await (await fetched(post())).json()).result, undefined);
 assert.equal((await (await fetched(post())).json()).result.isError, true);
+
+const registered = new Map();
+const metrics = createMetrics({ registry: { registerMetric: (one) => registered.set(one.name, one) } });
+const told = [];
+const log = { debug() {}, info() {}, error() {}, warn: (fields, text) => told.push(text) };
+const tell = logDecisions(log);
+const watched = limitFetch(async () => Response.json({}), {
+  perClient: "1/min",
+  client: () => "me",
+  name: "watched",
+  ...metrics.listeners,
+  onDecision(event) {
+    metrics.listeners.onDecision(event);
+    tell(event);
+  },
+});
+for (let i = 0; i < 2; i++) await (await watched(post())).json();
+const { values } = await registered.get("sluice_decisions_total").get();
+assert.deepEqual(values.map(({ labels, value }) => [labels.decision, value]), [["allow", 1], ["deny", 1]]);
+assert.deepEqual(told, ["refused"]);
 
 const server = createServer(rateLimit((request, response) => response.end("ok"), { quota: "1/min" }));
 await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
