@@ -14,6 +14,8 @@ export default defineConfig({
   title: "Sluice",
   description: "Rate limiting for MCP servers, in TypeScript.",
   lang: "en",
+  // There is none, and browsers do not have to ask for it.
+  head: [["link", { rel: "icon", href: "data:," }]],
   srcDir: "..",
   srcExclude: ["packages/**", "deploy/**", "docs-site/**", "bench/results/**", ".ci/**", "**/dist/**"],
   outDir: "./dist",
