@@ -3,6 +3,8 @@ import { gatewayGoals } from "./gateway/goals.ts";
 import type { GatewayResults } from "./gateway/suite.ts";
 import type { HeapResults } from "./heap/suite.ts";
 import type { HttpResults } from "./http/suite.ts";
+import { liveGoals } from "./live/goals.ts";
+import type { LiveResults } from "./live/suite.ts";
 import { observerGoals } from "./observers/goals.ts";
 import type { ObserverResults } from "./observers/suite.ts";
 import { outboundGoals } from "./outbound/goals.ts";
@@ -16,6 +18,8 @@ export interface Figures {
   readonly gateway?: GatewayResults | undefined;
   readonly heap: HeapResults;
   readonly http: HttpResults;
+  /** @default nobody has looked yet */
+  readonly live?: LiveResults | undefined;
   /** @default nobody has looked yet */
   readonly observers?: ObserverResults | undefined;
   /** @default nobody has looked yet */
@@ -38,7 +42,7 @@ const ADDED_TO_BARE = 2.5 / 12.6;
 
 export const isMet = ({ found, bound }: Goal): boolean => found <= bound;
 
-export function goals({ decisions, gateway, heap, http, observers, outbound, stores }: Figures): readonly Goal[] {
+export function goals({ decisions, gateway, heap, http, live, observers, outbound, stores }: Figures): readonly Goal[] {
   return [
     ...decisionGoals(decisions),
     ...heapGoals(heap),
@@ -46,6 +50,7 @@ export function goals({ decisions, gateway, heap, http, observers, outbound, sto
     ...storeGoals(stores),
     ...(outbound ? outboundGoals(outbound) : []),
     ...(gateway ? gatewayGoals(gateway) : []),
+    ...(live ? liveGoals(live) : []),
     ...(observers ? observerGoals(observers) : []),
   ];
 }

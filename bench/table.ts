@@ -8,6 +8,8 @@ import { gatewayTables } from "./gateway/tables.ts";
 import { goals, isMet } from "./goals.ts";
 import type { HeapResults } from "./heap/suite.ts";
 import type { HttpResults } from "./http/suite.ts";
+import type { LiveResults } from "./live/suite.ts";
+import { liveTables } from "./live/tables.ts";
 import { markdownTable } from "./markdown-table.ts";
 import type { ObserverResults } from "./observers/suite.ts";
 import { observerTables } from "./observers/tables.ts";
@@ -21,6 +23,7 @@ const decisions = readResults<DecisionResults>("decisions");
 const gateway = readResults<GatewayResults>("gateway");
 const heap = readResults<HeapResults>("heap");
 const http = readResults<HttpResults>("http");
+const live = readResults<LiveResults>("live");
 const observers = readResults<ObserverResults>("observers");
 const outbound = readResults<OutboundResults>("outbound");
 const stores = readResults<StoreResults>("stores");
@@ -80,6 +83,7 @@ const figures = {
   gateway: gateway.figures,
   heap: heap.figures,
   http: http.figures,
+  live: live.figures,
   observers: observers.figures,
   outbound: outbound.figures,
   stores: stores.figures,
@@ -105,6 +109,7 @@ function printTables(): void {
   console.log(`\n${outboundTables(outbound.figures)}`);
   console.log(`\n${gatewayTables(gateway.figures)}`);
   console.log(`\n${observerTables(observers.figures)}`);
+  console.log(`\n${liveTables(live.figures)}`);
 }
 
 function printGoals(): void {

@@ -20,8 +20,8 @@ export interface RouteOptions {
   problems(): Promise<readonly string[]>;
   /** Where it stands: what was said when it started, and what the servers behind say now. */
   status(): Promise<StatusData>;
-  /** What Prometheus reads. */
-  readonly metrics: { text(): Promise<string>; readonly contentType: string };
+  /** What Prometheus reads. @default nothing */
+  readonly metrics?: { text(): Promise<string>; readonly contentType: string };
 }
 
 /** Where a gateway stands. Times are in milliseconds since 1970. */
@@ -82,7 +82,9 @@ export function routesOf(options: RouteOptions): Readonly<Record<string, Route>>
           : [503, { status: "not ready", version, problems: found }];
       },
     },
-    "GET /metrics": { isOpen: true, answer: async () => [200, await metrics.text(), metrics.contentType] },
+    ...(metrics && {
+      "GET /metrics": { isOpen: true, answer: async () => [200, await metrics.text(), metrics.contentType] },
+    }),
     "GET /api/v1/policies": { answer: () => [200, { version: policies.version, config: policies.config }] },
     "POST /api/v1/decisions": {
       async answer({ call, ...origin }) {
