@@ -9,6 +9,8 @@ import { observerGoals } from "./observers/goals.ts";
 import type { ObserverResults } from "./observers/suite.ts";
 import { outboundGoals } from "./outbound/goals.ts";
 import type { OutboundResults } from "./outbound/suite.ts";
+import { simulateGoals } from "./simulate/goals.ts";
+import type { SimulateResults } from "./simulate/suite.ts";
 import type { StoreResults } from "./stores/suite.ts";
 
 /** What all parts found. */
@@ -24,6 +26,8 @@ export interface Figures {
   readonly observers?: ObserverResults | undefined;
   /** @default nobody has looked yet */
   readonly outbound?: OutboundResults | undefined;
+  /** @default nobody has looked yet */
+  readonly simulate?: SimulateResults | undefined;
   readonly stores: StoreResults;
 }
 
@@ -42,7 +46,17 @@ const ADDED_TO_BARE = 2.5 / 12.6;
 
 export const isMet = ({ found, bound }: Goal): boolean => found <= bound;
 
-export function goals({ decisions, gateway, heap, http, live, observers, outbound, stores }: Figures): readonly Goal[] {
+export function goals({
+  decisions,
+  gateway,
+  heap,
+  http,
+  live,
+  observers,
+  outbound,
+  simulate,
+  stores,
+}: Figures): readonly Goal[] {
   return [
     ...decisionGoals(decisions),
     ...heapGoals(heap),
@@ -51,6 +65,7 @@ export function goals({ decisions, gateway, heap, http, live, observers, outboun
     ...(outbound ? outboundGoals(outbound) : []),
     ...(gateway ? gatewayGoals(gateway) : []),
     ...(live ? liveGoals(live) : []),
+    ...(simulate ? simulateGoals(simulate) : []),
     ...(observers ? observerGoals(observers) : []),
   ];
 }

@@ -1,4 +1,4 @@
-/** Runs the benchmark, or the parts that are named: `decisions`, `gateway`, `heap`, `http`, `live`, `observers`, `outbound`, `stores`. Writes `results/`. */
+/** Runs the benchmark, or the parts that are named: `decisions`, `gateway`, `heap`, `http`, `live`, `observers`, `outbound`, `simulate`, `stores`. Writes `results/`. */
 import { decisions } from "./decisions/suite.ts";
 import { gateway } from "./gateway/suite.ts";
 import { heap } from "./heap/suite.ts";
@@ -7,11 +7,22 @@ import { live } from "./live/suite.ts";
 import { observers } from "./observers/suite.ts";
 import { outbound } from "./outbound/suite.ts";
 import { writeResults } from "./results.ts";
+import { simulate } from "./simulate/suite.ts";
 import { stores } from "./stores/suite.ts";
 
-const ROUNDS = { decisions: 5, gateway: 1, heap: 5, http: 5, live: 1, observers: 3, outbound: 1, stores: 3 };
+const ROUNDS = {
+  decisions: 5,
+  gateway: 1,
+  heap: 5,
+  http: 5,
+  live: 1,
+  observers: 3,
+  outbound: 1,
+  simulate: 5,
+  stores: 3,
+};
 const LONGEST_MS = 25 * 60_000;
-const parts = { decisions, gateway, heap, http, live, observers, outbound, stores };
+const parts = { decisions, gateway, heap, http, live, observers, outbound, simulate, stores };
 
 const named = process.argv.slice(2).filter((argument) => argument in parts) as (keyof typeof parts)[];
 

@@ -16,6 +16,8 @@ import { observerTables } from "./observers/tables.ts";
 import type { OutboundResults } from "./outbound/suite.ts";
 import { outboundTables } from "./outbound/tables.ts";
 import { readResults } from "./results.ts";
+import type { SimulateResults } from "./simulate/suite.ts";
+import { simulateTables } from "./simulate/tables.ts";
 import type { StoreResults } from "./stores/suite.ts";
 import { summary } from "./summary.ts";
 
@@ -26,6 +28,7 @@ const http = readResults<HttpResults>("http");
 const live = readResults<LiveResults>("live");
 const observers = readResults<ObserverResults>("observers");
 const outbound = readResults<OutboundResults>("outbound");
+const simulate = readResults<SimulateResults>("simulate");
 const stores = readResults<StoreResults>("stores");
 
 function decisionTable({ figures }: typeof decisions): string {
@@ -86,6 +89,7 @@ const figures = {
   live: live.figures,
   observers: observers.figures,
   outbound: outbound.figures,
+  simulate: simulate.figures,
   stores: stores.figures,
 };
 
@@ -110,6 +114,7 @@ function printTables(): void {
   console.log(`\n${gatewayTables(gateway.figures)}`);
   console.log(`\n${observerTables(observers.figures)}`);
   console.log(`\n${liveTables(live.figures)}`);
+  console.log(`\n${simulateTables(simulate.figures)}`);
 }
 
 function printGoals(): void {
