@@ -138,6 +138,19 @@ describe("`sluice simulate`", () => {
     expect(figures).toMatchObject({ calls: 40, refused, was_refused: refused, newly_refused: 0, newly_allowed: 0 });
   });
 
+  it("does with the example what its page shows", async () => {
+    const root = fileURLToPath(new URL("../../../..", import.meta.url));
+    const page = readFileSync(join(root, "docs/simulate.md"), "utf8");
+    const [table = "", suggestions = ""] = [...page.matchAll(/^```text\n(.*?)^```$/gms)].map(([, text]) => text);
+    const policy = page.match(/^```yaml\n(perClient.*?)^```$/ms)![1];
+    const example = join(root, "examples/simulate");
+    expect(policy).toBe(readFileSync(join(example, "new.yaml"), "utf8"));
+    const run = (...args: readonly string[]) =>
+      runMain(["simulate", "--policy", "new.yaml", ...args, "calls.jsonl"], { cwd: example });
+    expect((await run("--against", "old.yaml")).stdout).toBe(table);
+    expect((await run("--suggest", "1")).stdout).toContain(suggestions);
+  });
+
   it("is in the help", async () => {
     expect((await runMain(["--help"])).stdout).toContain("sluice simulate --policy new.yaml calls.jsonl");
     const { stdout } = await runMain(["simulate", "--help"]);
