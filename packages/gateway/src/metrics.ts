@@ -15,7 +15,7 @@ export interface GatewayMetrics extends Metrics {
 }
 
 interface ObservedGateway {
-  readonly policies: Policies;
+  readonly policies: Pick<Policies, "current" | "version" | "config">;
   readonly reloader?: Reloader | undefined;
   /** The kind of the store, without its address. */
   readonly store: string;
@@ -39,10 +39,31 @@ export function gatewayMetrics(limitedTools: () => Readonly<Record<string, unkno
     results: false,
   });
 
+  /** Of which version of the policies each was lowered: a reload makes a new gate, where all of every limit holds. */
+  const lowered = new Map<string, number>();
+  let versionOf = () => 1;
+  function forgetOldLevels(): void {
+    for (const [policy, version] of lowered) {
+      if (version === versionOf()) continue;
+      lowered.delete(policy);
+      metrics.listeners.onAdapt?.({ policy, level: 1 });
+    }
+  }
+
   return {
     ...metrics,
+    listeners: {
+      ...metrics.listeners,
+      onAdapt(event) {
+        lowered.set(event.policy, versionOf());
+        metrics.listeners.onAdapt?.(event);
+      },
+    },
     contentType: registry.contentType,
-    text: () => registry.metrics(),
+    text() {
+      forgetOldLevels();
+      return registry.metrics();
+    },
 
     sawTools(result) {
       const { tools: list } = (result ?? {}) as { tools?: unknown };
@@ -53,6 +74,7 @@ export function gatewayMetrics(limitedTools: () => Readonly<Record<string, unkno
     },
 
     observeGateway({ policies, reloader, store, startedAt, upstreams }) {
+      versionOf = () => policies.version;
       metrics.observeLimits(() => policies.current.limits);
       new Counter({
         name: "sluice_config_reloads_total",

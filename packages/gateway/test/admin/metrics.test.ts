@@ -7,6 +7,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { promtool } from "../../../../scripts/prometheus.ts";
+import { gatewayMetrics } from "../../src/metrics.ts";
 import { startMain } from "../cli/start-main.ts";
 import { call, type Recorder, send, startRecorder } from "../proxy/http/gateway.ts";
 
@@ -122,6 +123,18 @@ describe("GET /metrics", () => {
     await upstream.close();
     expect(await samples("sluice_gateway_upstream_up")).toEqual(['{path="/mcp"} 0']);
     upstream = await startRecorder();
+  });
+
+  it("forgets with a reload how far a policy was lowered: the gate is a new one", async () => {
+    const metrics = gatewayMetrics(() => undefined);
+    const policies = { version: 1, config: {}, current: { limits: [] } as never };
+    metrics.observeGateway({ policies, store: "memory", startedAt: 0, upstreams: async () => [] });
+    metrics.listeners.onAdapt?.({ policy: "careful", level: 0.4 });
+    expect(await metrics.text()).toContain('sluice_adaptive_level_ratio{policy="careful"} 0.4');
+    policies.version = 2;
+    expect(await metrics.text()).toContain('sluice_adaptive_level_ratio{policy="careful"} 1');
+    metrics.listeners.onAdapt?.({ policy: "careful", level: 0.7 });
+    expect(await metrics.text()).toContain('sluice_adaptive_level_ratio{policy="careful"} 0.7');
   });
 
   it.each([
