@@ -53,6 +53,10 @@ export type StartOperation = (
 /** Where clients of 2026-07-28 say which revision they speak. */
 const META_VERSION = "io.modelcontextprotocol/protocolVersion";
 
+/** A client may send a name of some megabytes, and nobody reads that. */
+const LONGEST_TEXT = 200;
+const cut = (text: string): string => text.slice(0, LONGEST_TEXT);
+
 /** Spans and durations of MCP requests, by the conventions. */
 export function operations({ kind, api, tracer, duration, names }: OperationsOptions): StartOperation {
   return (request, { isHttp, sessionId, protocolVersion: negotiated }, parent, links = []) => {
@@ -75,15 +79,15 @@ export function operations({ kind, api, tracer, duration, names }: OperationsOpt
         kind: SPAN_KIND[kind],
         links,
         attributes: {
-          [ATTRIBUTE.method]: method,
-          [ATTRIBUTE.requestId]: String(id),
+          [ATTRIBUTE.method]: cut(method),
+          [ATTRIBUTE.requestId]: cut(String(id)),
           ...network,
           ...operation,
-          ...(tool !== undefined && { [ATTRIBUTE.tool]: tool }),
-          ...(prompt !== undefined && { [ATTRIBUTE.prompt]: prompt }),
-          ...(typeof uri === "string" && { [ATTRIBUTE.resourceUri]: uri }),
-          ...(sessionId !== undefined && { [ATTRIBUTE.sessionId]: sessionId }),
-          ...(protocolVersion !== undefined && { [ATTRIBUTE.protocolVersion]: protocolVersion }),
+          ...(tool !== undefined && { [ATTRIBUTE.tool]: cut(tool) }),
+          ...(prompt !== undefined && { [ATTRIBUTE.prompt]: cut(prompt) }),
+          ...(typeof uri === "string" && { [ATTRIBUTE.resourceUri]: cut(uri) }),
+          ...(sessionId !== undefined && { [ATTRIBUTE.sessionId]: cut(sessionId) }),
+          ...(protocolVersion !== undefined && { [ATTRIBUTE.protocolVersion]: cut(protocolVersion) }),
         },
       },
       parent,

@@ -1,26 +1,8 @@
-import { createLimiter, memoryStore } from "sluice";
-import { createOverrides, limitTool, limitTransport, type McpRateLimitOptions } from "sluice/mcp";
-import type { OpenTelemetryOptions } from "sluice/opentelemetry";
-import { manualClock } from "sluice/testing";
+import { memoryStore } from "sluice";
+import { openTelemetry } from "sluice/opentelemetry";
 import { describe, expect, it } from "vitest";
-import { api, recording, TRACE } from "./recording.ts";
-
-/** A server's transport whose both ends are lists, traced, and behind limits if there are some. */
-function setup(limits?: McpRateLimitOptions, options?: OpenTelemetryOptions) {
-  const record = recording(options);
-  const delivered: any[] = [];
-  const transport: any = { send: async () => {}, close: async () => {} };
-  record.telemetry.serverTransport(transport);
-  const { onDecision, onWaiting } = record.telemetry;
-  if (limits !== undefined) limitTransport(transport, { onDecision, onWaiting, ...limits });
-  transport.onmessage = (message: any) => void delivered.push({ message, span: api.trace.getActiveSpan() });
-  transport.onclose = () => {};
-  const receive = (message: object, extra?: object) => transport.onmessage({ jsonrpc: "2.0", ...message }, extra);
-  const call = (id: number, name = "echo", meta: object = {}) =>
-    receive({ id, method: "tools/call", params: { name, arguments: {}, _meta: meta } });
-  const answer = (id: number, result: object = { content: [] }) => transport.send({ jsonrpc: "2.0", id, result });
-  return { ...record, transport, delivered, receive, call, answer };
-}
+import { api, TRACE } from "./recording.ts";
+import { setup } from "./traced-transport.ts";
 
 describe("the trace of a client", () => {
   it("is the parent, and the active span is linked", async () => {
@@ -63,9 +45,27 @@ describe("the trace of a client", () => {
   ])("may be %s", async (_what, meta: any) => {
     const { call, answer, span, delivered } = setup();
     call(1, "echo", meta);
+    expect(api.propagation.getBaggage(api.context.active())).toBeUndefined();
     await answer(1);
-    expect(delivered).toHaveLength(1);
+    expect(delivered.map(({ baggage }) => baggage)).toEqual([undefined]);
     expect(span("tools/call echo").ended).toBe(true);
+  });
+
+  it("is read from texts of a bearable length alone", () => {
+    const carriers: object[] = [];
+    const propagation = {
+      extract: (context: unknown, carrier: object) => {
+        carriers.push(carrier);
+        return context;
+      },
+      inject: () => {},
+    };
+    const _meta = { traceparent: "a", "x-b3": "b", baggage: "c".repeat(8193), tracestate: 7, progressToken: {} };
+    openTelemetry({ ...api, propagation }).received(
+      { jsonrpc: "2.0", id: 1, method: "ping", params: { _meta } },
+      { isHttp: false },
+    );
+    expect(carriers).toEqual([{ traceparent: "a", "x-b3": "b" }]);
   });
 
   it("is the active span if the client sends none", async () => {
@@ -139,6 +139,13 @@ describe("a span of a request", () => {
 });
 
 describe("names that clients make up", () => {
+  it("are cut on spans", async () => {
+    const { call, answer, spans } = setup();
+    call(1, "x".repeat(1_000_000));
+    await answer(1, { isError: true });
+    expect(spans()[0]!.attributes["gen_ai.tool.name"]).toHaveLength(200);
+  });
+
   it("are in no metric and in no name of a span", async () => {
     const { call, receive, answer, spans, points } = setup({ store: memoryStore(), tools: { "*": "1/min" } });
     for (let id = 0; id < 20; id++) {
@@ -188,136 +195,7 @@ describe("names that clients make up", () => {
   });
 });
 
-describe("decisions", () => {
-  it("say on a span how long the call waited, and measure it", async () => {
-    const clock = manualClock();
-    const store = memoryStore({ clock });
-    const { call, answer, span, spans, delivered, points } = setup({
-      store,
-      perClient: "1/10s",
-      wait: { maxWaitMs: 20_000 },
-    });
-    call(1, "first");
-    await answer(1);
-    call(2, "second");
-    const inLine = async () => (await points("rate_limit.waiting")).map(({ attributes, value }) => [attributes, value]);
-    const line = { "rate_limit.policy": "perClient", "rate_limit.wait.reason": "limit" };
-    expect(await inLine()).toEqual([[line, 1]]);
-    await clock.advance(10_000);
-    await expect.poll(() => delivered.length).toBe(2);
-    await answer(2);
-    expect(spans()).toHaveLength(2);
-    expect(span("tools/call second").attributes).toMatchObject({
-      "rate_limit.decision": "wait",
-      "rate_limit.waited": 10,
-      "rate_limit.policy": "perClient",
-    });
-    expect(span("tools/call second").events).toMatchObject([{ name: "rate_limit.waiting", attributes: line }]);
-    expect(await inLine()).toEqual([[line, 0]]);
-    expect((await points("rate_limit.wait.duration")).map(({ value }) => value.sum)).toEqual([10]);
-  });
-
-  it("measure how much of each limit is used", async () => {
-    const { call, answer, points } = setup({ store: memoryStore(), perClient: "4/min", tools: { echo: "2/min" } });
-    call(1);
-    await answer(1);
-    const used = (await points("rate_limit.utilization")).map(({ value }) => value.sum);
-    expect(used.sort()).toEqual([0.25, 0.5]);
-  });
-
-  it("of limits on trial have names of their own, and change nothing", async () => {
-    const { call, answer, spans, points } = setup({ store: memoryStore(), perClient: "1/min", mode: "shadow" });
-    for (const id of [1, 2]) {
-      call(id);
-      await answer(id);
-    }
-    expect(spans()[1]!.attributes).toMatchObject({
-      "rate_limit.shadow.decision": "deny",
-      "rate_limit.shadow.policy": "perClient",
-    });
-    expect(spans()[1]!.attributes["rate_limit.decision"]).toBeUndefined();
-    const said = (await points("rate_limit.decisions")).map((one) => one.attributes["rate_limit.decision"]);
-    expect(said.sort()).toEqual(["shadow_allow", "shadow_deny"]);
-  });
-
-  it("say which kind of limit it was", async () => {
-    const store = memoryStore();
-    const overrides = createOverrides({ store });
-    const { call, spans, span, transport, answer } = setup({
-      store,
-      client: ({ params }) => String(params.name),
-      perClient: "100/min",
-      tools: { crowd: { quota: "9/min", concurrency: 1 } },
-      loops: { warnAfter: 2 },
-      overrides,
-    });
-    await overrides.set({ limit: "perClient", client: "blocked", quota: "blocked", until: Date.now() + 60_000 });
-    call(1, "crowd");
-    call(2, "crowd");
-    call(3, "blocked");
-    for (const id of [4, 5, 6]) {
-      call(id, "again");
-      await answer(id);
-    }
-    transport.onclose();
-    overrides.close();
-    const kinds = Object.fromEntries(
-      spans()
-        .filter(({ attributes }) => attributes["rate_limit.decision"] === "deny")
-        .map(({ attributes }) => [attributes["jsonrpc.request.id"], attributes["rate_limit.kind"]]),
-    );
-    expect(kinds).toEqual({ 2: "concurrency", 3: "block", 6: "loop" });
-    expect(() => span("tools/call blocked")).toThrow("0 spans");
-  });
-
-  it("never name a client", async () => {
-    const { call, answer, spans, points } = setup({
-      store: memoryStore(),
-      client: () => "customer-4711",
-      perClient: "1/min",
-      tools: { echo: "5/min" },
-    });
-    for (const id of [1, 2]) {
-      call(id);
-      await answer(id);
-    }
-    const names = [
-      "mcp.server.operation.duration",
-      "rate_limit.decisions",
-      "rate_limit.utilization",
-      "rate_limit.decision.duration",
-    ];
-    const measured = await Promise.all(names.map((name) => points(name)));
-    expect(measured.every((list) => list.length > 0)).toBe(true);
-    const all = [
-      ...spans().map(({ attributes }) => attributes),
-      ...measured.flat().map(({ attributes }) => attributes),
-    ];
-    expect(JSON.stringify(all)).not.toContain("4711");
-  });
-
-  it("of a limited tool, and of a limiter, are on the span that is active", async () => {
-    const { telemetry, tracer, span, points } = setup();
-    const { onDecision } = telemetry;
-    const tool = limitTool({ tool: "search", limit: "1/min", store: memoryStore(), onDecision }, async () => "found");
-    const limiter = createLimiter({ quota: "7/min", onDecision });
-    await tracer.startActiveSpan("tool", async (active) => {
-      await (tool as (...args: unknown[]) => unknown)({}, {});
-      active.end();
-    });
-    tracer.startActiveSpan("route", (active) => {
-      limiter.consume("customer");
-      active.end();
-    });
-    expect(span("tool").attributes).toMatchObject({ "rate_limit.decision": "allow", "rate_limit.limit": 1 });
-    expect(span("route").attributes).toMatchObject({ "rate_limit.decision": "allow", "rate_limit.remaining": 6 });
-    const kinds = (await points("rate_limit.decisions")).map((one) => one.attributes["rate_limit.kind"]);
-    expect(kinds).toEqual(["rate", "limiter"]);
-  });
-});
-
 it("records nothing and breaks nothing where no SDK is registered", async () => {
-  const { openTelemetry } = await import("sluice/opentelemetry");
   const telemetry = openTelemetry(api);
   const sent: any[] = [];
   const transport: any = { send: async (message: any) => void sent.push(message), close: async () => {} };

@@ -15,8 +15,10 @@ const parentOf = (span: any) => span.parentSpanContext?.spanId;
 
 it("gives each attempt a span, and sends that along", async () => {
   const sent: (string | null)[] = [];
+  const own: (string | null)[] = [];
   const fetch = (async (_input: unknown, init: RequestInit) => {
     sent.push(new Headers(init.headers).get("traceparent"));
+    own.push(new Headers(init.headers).get("x-own"));
     return new Response("", { status: sent.length === 1 ? 503 : 200 });
   }) as typeof globalThis.fetch;
   const { upstreams, spans, clock, tracer } = setup({ api: { fetch, retry: { attempts: 2 } } });
@@ -43,6 +45,7 @@ it("gives each attempt a span, and sends that along", async () => {
   ]);
   expect(attempts.map(({ status }) => status.code)).toEqual([api.SpanStatusCode.ERROR, api.SpanStatusCode.UNSET]);
   expect(attempts.map(parentOf)).toEqual(Array(2).fill(agent.spanContext().spanId));
+  expect(own).toEqual(["1", "1"]);
   expect(sent).toEqual(attempts.map((one) => `00-${one.spanContext().traceId}-${one.spanContext().spanId}-01`));
 });
 
