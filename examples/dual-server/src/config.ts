@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { pino } from "pino";
 
 /** What the environment says about how the server runs. */
@@ -10,6 +11,8 @@ export interface Config {
   /** Calls of the tools that have no limit of their own, per client. */
   readonly mcpDefault: Rate;
   readonly store: StoreChoice;
+  /** What who looks at `/dashboard` has to enter. */
+  readonly dashboardToken: string;
 }
 
 /** Where the state of the limits lives: in this process, in a file for several processes, in Redis for several machines. */
@@ -56,6 +59,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     http: rate("RATE_LIMIT_HTTP", { limit: 20, windowSeconds: 60 }),
     mcpDefault: rate("RATE_LIMIT_MCP_DEFAULT", { limit: 10, windowSeconds: 60 }),
     store: storeChoice(environment.STORE || "memory", problems),
+    dashboardToken: environment.DASHBOARD_TOKEN || randomBytes(16).toString("base64url"),
   };
   if (problems.length > 0) throw new ConfigError(problems.join("\n"));
   return config;

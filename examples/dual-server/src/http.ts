@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { QuotaLike, Store } from "sluice";
 import { rateLimit } from "sluice/node";
+import type { LivePage } from "sluice-gateway/live-page";
 import type { DecisionLog } from "./decision-log.ts";
 import type { Statistics } from "./statistics.ts";
 
@@ -12,14 +13,23 @@ export interface HttpRoutesOptions {
   readonly onDecision: DecisionLog;
   /** Serves `/mcp`, which has limits of its own. */
   readonly mcp: RequestListener;
+  /** Shows at `/dashboard` what becomes of calls of tools. */
+  readonly dashboard: LivePage;
 }
 
 /** The routes of the server. `/health` is never limited: whoever watches the server must not be locked out. */
-export function httpRoutes({ quota, store, statistics, onDecision, mcp }: HttpRoutesOptions): RequestListener {
+export function httpRoutes({
+  quota,
+  store,
+  statistics,
+  onDecision,
+  mcp,
+  dashboard,
+}: HttpRoutesOptions): RequestListener {
   const pages = rateLimit(
     (request: IncomingMessage, response: ServerResponse) => {
       if (pathOf(request) === "/stats") json(response, 200, statistics.report());
-      else json(response, 200, { status: "ok", routes: ["/", "/stats", "/health", "/mcp"] });
+      else json(response, 200, { status: "ok", routes: ["/", "/stats", "/health", "/mcp", "/dashboard"] });
     },
     {
       quota,
@@ -28,6 +38,7 @@ export function httpRoutes({ quota, store, statistics, onDecision, mcp }: HttpRo
     },
   );
   return (request, response) => {
+    if (dashboard.isFor(request.url)) return dashboard.listener(request, response);
     switch (pathOf(request)) {
       case "/":
       case "/stats":
@@ -37,7 +48,7 @@ export function httpRoutes({ quota, store, statistics, onDecision, mcp }: HttpRo
       case "/health":
         return json(response, 200, { status: "healthy" });
       default:
-        return json(response, 404, { error: "There is no such route. Try /, /stats, /health or /mcp." });
+        return json(response, 404, { error: "There is no such route. Try /, /stats, /health, /mcp or /dashboard." });
     }
   };
 }

@@ -3,7 +3,8 @@ import type { AddressInfo } from "node:net";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import type { Logger } from "pino";
 import { formatDuration } from "sluice";
-import { type McpRateLimitOptions, rateLimit } from "sluice/mcp";
+import { createOverrides, type McpRateLimitOptions, rateLimit } from "sluice/mcp";
+import { livePage } from "sluice-gateway/live-page";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 import { type DecisionLog, decisionLog } from "./decision-log.ts";
 import { httpRoutes } from "./http.ts";
@@ -52,9 +53,22 @@ function serveOverHttp(
   log: Logger,
 ): void {
   const { host, port, http, mcpDefault } = config;
-  const mcp = mcpRoute(limits, (error) => log.error(error));
+  const overrides = createOverrides({ store });
+  const watched = { ...limits, overrides };
+  const dashboard = livePage({
+    limits: watched,
+    token: config.dashboardToken,
+    path: "/dashboard",
+    store: config.store.kind,
+    log,
+  });
+  const tell: McpRateLimitOptions["onDecision"] = (event) => {
+    limits.onDecision?.(event);
+    dashboard.saw(event);
+  };
+  const mcp = mcpRoute({ ...watched, onDecision: tell }, (error) => log.error(error));
   const quota = `${http.limit}/${http.windowSeconds}s`;
-  const server = createServer(httpRoutes({ quota, store, statistics, onDecision, mcp }));
+  const server = createServer(httpRoutes({ quota, store, statistics, onDecision, mcp, dashboard }));
   server.on("error", (error: NodeJS.ErrnoException) => {
     const why = error.code === "EADDRINUSE" ? `Port ${port} is taken: set PORT to another one.` : error.message;
     log.fatal(`The server cannot start. ${why}`);
@@ -67,24 +81,27 @@ function serveOverHttp(
       `MCP tools: get_time 3 per 10 s, slow_report 2 at once, all others ${mcpDefault.limit} per ` +
         `${formatDuration(mcpDefault.windowSeconds * 1000)}, each for every client.`,
     );
-    process.stdout.write(greeting(base));
+    process.stdout.write(greeting(base, config));
   });
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.once(signal, () => {
       log.info("Stopping.");
+      overrides.close();
       server.close(() => void close());
       server.closeAllConnections();
     });
   }
 }
 
-function greeting(base: string): string {
+function greeting(base: string, { dashboardToken }: Config): string {
   return `
 Listening on ${base}. Try it:
 
   curl -i ${base}/
   for i in $(seq 25); do curl -s -o /dev/null -w '%{http_code}\\n' ${base}/; done
   npm run try -w examples/dual-server -- ${base}/mcp
+
+See it at ${base}/dashboard, with the token ${dashboardToken}
 
 `;
 }

@@ -136,6 +136,26 @@ describe("over HTTP", () => {
     expect(log).not.toContain("secret");
   });
 
+  it("shows at /dashboard, to whoever has the token, what becomes of calls of tools", async () => {
+    const base = await serving({ DASHBOARD_TOKEN: "a-token-of-this-test" });
+    const client = await v2(new URL(`${base}/mcp`), "auto");
+    cleanup.push(() => client.close());
+    for (let i = 0; i < 4; i++) await client.callTool({ name: "get_time", arguments: {} });
+    const page = await fetch(`${base}/dashboard`);
+    expect([page.status, page.url]).toEqual([200, `${base}/dashboard/`]);
+    expect(page.headers.get("content-security-policy")).toContain("default-src 'none'");
+    expect(await page.text()).toContain("<title>Sluice</title>");
+    const ask = (token: string, path: string, init: object = {}) =>
+      fetch(`${base}/dashboard/api/v1/${path}`, { ...init, headers: { Authorization: `Bearer ${token}` } });
+    expect((await ask("another-token", "clients")).status).toBe(401);
+    const shown = async (path: string, init?: object) => (await ask("a-token-of-this-test", path, init)).json();
+    const { clients } = await shown("clients");
+    expect(clients).toMatchObject([{ passed: 3, refused: 1, tightest: { policy: "tools.get_time", remaining: 0 } }]);
+    const override = { limit: "tools.get_time", client: clients[0].client, quota: "unlimited", for: "1h" };
+    await shown("overrides", { method: "POST", body: JSON.stringify(override) });
+    expect((await client.callTool({ name: "get_time", arguments: {} })).isError).toBeFalsy();
+  });
+
   it("tells another site's page nothing", async () => {
     const base = await serving();
     const { status } = await fetch(`${base}/mcp`, {

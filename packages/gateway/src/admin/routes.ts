@@ -2,18 +2,23 @@ import type { Overrides } from "sluice/mcp";
 import { requestOf } from "../call-text.ts";
 import type { Policies } from "../config/policies.ts";
 import { explanationData } from "../explained.ts";
-import type { Logger } from "../log.ts";
 import { overrideOf } from "../override-text.ts";
 import type { UpstreamLoad } from "../proxy/http/watched-upstream.ts";
 import { candidateOf } from "./candidate.ts";
 import { ORDERS, type Order } from "./clients.ts";
 import type { Live } from "./live/live.ts";
 
+/** Hears of actions of operators, and of failures. */
+export interface AdminLog {
+  info(about: object, text: string): void;
+  error(about: object, text: string): void;
+}
+
 export interface RouteOptions {
   readonly policies: Policies;
   readonly overrides: Overrides;
   readonly live: Live;
-  readonly log: Logger;
+  readonly log: AdminLog;
   /** Reads the policy file; false: it is bad. Undefined: there is no file. */
   reload: (() => boolean) | undefined;
   /** What is not ready yet, or any more; empty: all is. */

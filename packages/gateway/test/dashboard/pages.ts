@@ -8,8 +8,10 @@ export interface Scene extends Watched {
   readonly gateway: Watchable;
 }
 
-/** A browser for the tests of a file. Returns what opens the live page of a new gateway, signed in. */
-export function livePages(): (policies: string, options?: Parameters<typeof openPage>[1]) => Promise<Scene> {
+type Options = Parameters<typeof openPage>[1];
+
+/** A browser for the tests of a file. Returns what opens a page of it, with nothing in it. */
+export function browserPages(): (options?: Options) => Promise<Watched> {
   let browser: Browser;
   const cleanup: (() => unknown)[] = [];
   // The first time on a machine it is installed.
@@ -20,11 +22,24 @@ export function livePages(): (policies: string, options?: Parameters<typeof open
     for (const close of cleanup.splice(0).reverse()) await close();
   });
   afterAll(() => browser?.close());
-  return async (policies, options) => {
-    const gateway = await startWatchable(policies);
-    cleanup.push(() => gateway.stop());
+  return async (options) => {
     const watched = await openPage(browser, options);
     cleanup.push(() => watched.close());
+    return watched;
+  };
+}
+
+/** Returns what opens the live page of a new gateway, signed in. */
+export function livePages(): (policies: string, options?: Options) => Promise<Scene> {
+  const open = browserPages();
+  const gateways: Watchable[] = [];
+  afterEach(async () => {
+    for (const gateway of gateways.splice(0)) await gateway.stop();
+  });
+  return async (policies, options) => {
+    const gateway = await startWatchable(policies);
+    gateways.push(gateway);
+    const watched = await open(options);
     await watched.page.goto(gateway.page);
     await signIn(watched.page);
     return { ...watched, gateway };

@@ -19,7 +19,7 @@ export interface LimitHistory {
   readonly left: { readonly keys: number; readonly units: number };
 }
 
-export interface KeyHistory {
+interface KeyHistory {
   readonly key: string;
   /** Units asked for in each slot, allowed or refused. */
   readonly asked: readonly number[];
