@@ -8,12 +8,12 @@ import { toNodeHandler } from "@modelcontextprotocol/node";
 import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
 import { limitFetch, readRefusal } from "sluice/mcp";
 import { withClientAddress } from "sluice/node";
-import { openTelemetry } from "sluice/opentelemetry";
+import { createTelemetry } from "sluice/opentelemetry";
 import { createUpstreams } from "sluice/outbound";
 import { z } from "zod";
 import { api, measured, spans } from "./sdk.ts";
 
-const telemetry = openTelemetry(api);
+const telemetry = createTelemetry({ api });
 
 // The API behind: it hears to which trace a request belongs.
 const traceparents: unknown[] = [];
@@ -24,7 +24,7 @@ const prices = createServer((request, response) => {
 await once(prices.listen(0, "127.0.0.1"), "listening");
 const pricesUrl = `http://127.0.0.1:${(prices.address() as AddressInfo).port}/price`;
 
-const upstreams = telemetry.upstreams(createUpstreams({ prices: "1/s" }, { onEvent: telemetry.onOutbound }));
+const upstreams = telemetry.upstreams(createUpstreams({ prices: "1/s" }, { onEvent: telemetry.onEvent }));
 
 function demoServer(): McpServer {
   const server = new McpServer({ name: "demo", version: "1.0.0" });
@@ -37,8 +37,7 @@ function demoServer(): McpServer {
 
 const limited = limitFetch(createMcpHandler(demoServer).fetch, {
   tools: { price: "2/min" },
-  onDecision: telemetry.onDecision,
-  onWaiting: telemetry.onWaiting,
+  ...telemetry.listeners,
 });
 const http = createServer(withClientAddress(toNodeHandler({ fetch: telemetry.fetch(limited) })));
 await once(http.listen(0, "127.0.0.1"), "listening");

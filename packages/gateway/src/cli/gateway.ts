@@ -59,8 +59,10 @@ export async function openGateway(
   const record = follows === false ? undefined : openRecord(config, store, log);
   const { onDecision, onAdapt, onWaiting } = metrics?.listeners ?? {};
   const telemetry = openTelemetry?.telemetry;
-  const listeners = [logDecisions(log), onDecision, telemetry?.onDecision].filter((hear) => hear !== undefined);
-  const hearWaiting = [onWaiting, telemetry?.onWaiting].filter((hear) => hear !== undefined);
+  const listeners = [logDecisions(log), onDecision, telemetry?.listeners.onDecision].filter(
+    (hear) => hear !== undefined,
+  );
+  const hearWaiting = [onWaiting, telemetry?.listeners.onWaiting].filter((hear) => hear !== undefined);
   const levels = new Map<string, { readonly version: number; readonly level: number }>();
   const policies = createPolicies({
     config,

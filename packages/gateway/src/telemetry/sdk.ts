@@ -9,7 +9,7 @@ import {
 } from "@opentelemetry/resources";
 import { MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
 import { BatchSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
-import { openTelemetry } from "sluice/opentelemetry";
+import { createTelemetry } from "sluice/opentelemetry";
 import type { Logger } from "../log.ts";
 import { version } from "../version.ts";
 import type { OpenTelemetry, Signals } from "./open-telemetry.ts";
@@ -45,7 +45,7 @@ export async function startSdk(
   const meterProvider = new MeterProvider({ resource, readers });
   api.propagation.setGlobalPropagator(new W3CTraceContextPropagator());
   return {
-    telemetry: openTelemetry(api, { tracerProvider, meterProvider }),
+    telemetry: createTelemetry({ api, tracerProvider, meterProvider }),
     async close(withinMs) {
       const sent = Promise.allSettled([tracerProvider.shutdown(), meterProvider.shutdown()]).then(() => true);
       if (await Promise.race([sent, after(withinMs)])) return;

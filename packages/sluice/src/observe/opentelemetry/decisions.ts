@@ -1,12 +1,18 @@
 import type { Refusal } from "../../answers/text.ts";
 import type { McpDecisionEvent } from "../../inbound/mcp/options.ts";
 import type { Decision } from "../../limiter/decision.ts";
-import type { DecisionEvent } from "../../limiter/events.ts";
 import type { Quota } from "../../limiter/quota.ts";
 import { ATTRIBUTE, RATE_LIMIT } from "./conventions.ts";
 import type { Instruments } from "./instruments.ts";
 import type { KnownNames } from "./known-names.ts";
 import type { Attributes, SpanLike } from "./types.ts";
+
+/** A decision of a limiter, or of a limit for HTTP. */
+export interface DecisionLike {
+  readonly decision: Decision;
+  /** Those of all quotas, where there are several. */
+  readonly decisions?: readonly Decision[];
+}
 
 export interface DecisionsOptions {
   readonly instruments: Instruments;
@@ -44,12 +50,11 @@ export function decisionRecorder({ instruments, names, spanOf }: DecisionsOption
     if (waitedMs > 0) waits.record(waitedMs / 1000, { ...decided(said), ...policy, ...kind });
   }
 
-  function ofLimiter({ decision }: DecisionEvent): void {
-    const said = word(decision, 0);
-    const policy = { [RATE_LIMIT.policy]: decision.quota };
-    spanOf(undefined)?.setAttributes({ ...numbersOf(decision), ...policy, ...decided(said) });
-    decisions.add(1, { ...decided(said), ...policy, [RATE_LIMIT.kind]: "limiter" });
-    use(decision, decision.quota, "limiter");
+  function ofLimiter(name: string, { decision, decisions: all = [decision] }: DecisionLike): void {
+    const about = { ...decided(word(decision, 0)), [RATE_LIMIT.policy]: name, [RATE_LIMIT.kind]: "limiter" };
+    spanOf(undefined)?.setAttributes({ ...numbersOf(decision), ...about });
+    decisions.add(1, about);
+    for (const one of all) use(one, name, "limiter");
   }
 
   function use({ limit, remaining }: Decision, policy: string, kind: string): void {
@@ -58,7 +63,7 @@ export function decisionRecorder({ instruments, names, spanOf }: DecisionsOption
     }
   }
 
-  return (event: McpDecisionEvent | DecisionEvent): void => ("call" in event ? ofMcp(event) : ofLimiter(event));
+  return { ofMcp, ofLimiter };
 }
 
 const word = ({ allowed }: Decision, waitedMs: number): "allow" | "wait" | "deny" =>

@@ -1,4 +1,5 @@
-export { type OpenTelemetryOptions, openTelemetry, type Telemetry } from "./opentelemetry.ts";
+export type { DecisionLike } from "./decisions.ts";
 export type { Carriage, Operation } from "./operations.ts";
+export { createTelemetry, type Telemetry, type TelemetryOptions } from "./telemetry.ts";
 export type { TracedFetchOptions } from "./traced-fetch.ts";
 export type { MeterProviderLike, OpenTelemetryApi, TracerProviderLike } from "./types.ts";

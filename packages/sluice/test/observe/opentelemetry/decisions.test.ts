@@ -114,9 +114,9 @@ describe("decisions", () => {
 
   it("of a limited tool, and of a limiter, are on the span that is active", async () => {
     const { telemetry, tracer, span, points } = setup();
-    const { onDecision } = telemetry;
+    const { onDecision } = telemetry.listeners;
     const tool = limitTool({ tool: "search", limit: "1/min", store: memoryStore(), onDecision }, async () => "found");
-    const limiter = createLimiter({ quota: "7/min", onDecision });
+    const limiter = createLimiter({ quota: ["7/min", "14/h"], onDecision: telemetry.decisionsOf("api") });
     await tracer.startActiveSpan("tool", async (active) => {
       await (tool as (...args: unknown[]) => unknown)({}, {});
       active.end();
@@ -126,7 +126,7 @@ describe("decisions", () => {
       active.end();
     });
     expect(span("tool").attributes).toMatchObject({ "rate_limit.decision": "allow", "rate_limit.limit": 1 });
-    expect(span("route").attributes).toMatchObject({ "rate_limit.decision": "allow", "rate_limit.remaining": 6 });
+    expect(span("route").attributes).toMatchObject({ "rate_limit.policy": "api", "rate_limit.remaining": 6 });
     const kinds = (await points("rate_limit.decisions")).map((one) => one.attributes["rate_limit.kind"]);
     expect(kinds).toEqual(["rate", "limiter"]);
   });

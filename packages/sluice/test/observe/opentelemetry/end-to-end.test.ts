@@ -92,7 +92,7 @@ describe.each(cells)("$serving, client $kind", ({ serve, kind }) => {
       made.registerTool("broken", {}, async () => ({ isError: true, content: [{ type: "text", text: "no" }] }));
       return made;
     };
-    const limits = { store: memoryStore(), onDecision: telemetry.onDecision, ...options };
+    const limits = { store: memoryStore(), ...telemetry.listeners, ...options };
     const listening = await serve(server, limits, telemetry);
     cleanup.push(() => listening.close());
     const client = await connect(kind, listening, undefined, telemetry.client);

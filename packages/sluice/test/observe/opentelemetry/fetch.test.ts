@@ -80,12 +80,11 @@ it("ends a span when the client leaves, and when the handler throws", async () =
 
 it("gives each request of a batch a span, with its own decision", async () => {
   const record = recording();
-  const { onDecision } = record.telemetry;
   const handler = limitFetch(async () => Response.json([answer(1), answer(2)]), {
     store: memoryStore(),
     client: () => "one",
     tools: { first: "5/min", second: "7/min" },
-    onDecision,
+    ...record.telemetry.listeners,
   });
   const body = JSON.stringify([request(1, "first"), request(2, "second")]);
   await (await record.telemetry.fetch(handler)(new Request("http://127.0.0.1/", { method: "POST", body }))).text();

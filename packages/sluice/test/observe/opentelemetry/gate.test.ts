@@ -5,8 +5,9 @@ import { api, recording, TRACE } from "./recording.ts";
 
 function setup(options: McpRateLimitOptions = {}) {
   const record = recording();
-  const { onDecision } = record.telemetry;
-  const gate = record.telemetry.gate(createMcpGate({ store: memoryStore(), onDecision, ...options }));
+  const gate = record.telemetry.gate(
+    createMcpGate({ store: memoryStore(), ...record.telemetry.listeners, ...options }),
+  );
   const origin: Origin = { connection: "one" };
   const request = (id: number, method = "tools/call", params: object = { name: "echo" }) =>
     ({ jsonrpc: "2.0", id, method, params: { ...params, _meta: TRACE.meta } }) as const;

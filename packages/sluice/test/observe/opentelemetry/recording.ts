@@ -8,7 +8,7 @@ import {
   PeriodicExportingMetricReader,
 } from "@opentelemetry/sdk-metrics";
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
-import { type OpenTelemetryOptions, openTelemetry } from "sluice/opentelemetry";
+import { createTelemetry, type TelemetryOptions } from "sluice/opentelemetry";
 
 api.context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
 api.propagation.setGlobalPropagator(
@@ -16,13 +16,13 @@ api.propagation.setGlobalPropagator(
 );
 
 /** Telemetry of the real SDK, kept in memory. */
-export function recording(options: OpenTelemetryOptions = {}) {
+export function recording(options: Partial<TelemetryOptions> = {}) {
   const spanExporter = new InMemorySpanExporter();
   const tracerProvider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter: spanExporter })] });
   const metricExporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
   const reader = new PeriodicExportingMetricReader({ exporter: metricExporter, exportIntervalMillis: 3_600_000 });
   const meterProvider = new MeterProvider({ readers: [reader] });
-  const telemetry = openTelemetry(api, { tracerProvider, meterProvider, ...options });
+  const telemetry = createTelemetry({ api, tracerProvider, meterProvider, ...options });
 
   const spans = (): readonly ReadableSpan[] => spanExporter.getFinishedSpans();
   return {

@@ -1,5 +1,5 @@
 import { memoryStore } from "sluice";
-import { openTelemetry } from "sluice/opentelemetry";
+import { createTelemetry } from "sluice/opentelemetry";
 import { describe, expect, it } from "vitest";
 import { api, TRACE } from "./recording.ts";
 import { setup } from "./traced-transport.ts";
@@ -61,7 +61,7 @@ describe("the trace of a client", () => {
       inject: () => {},
     };
     const _meta = { traceparent: "a", "x-b3": "b", baggage: "c".repeat(8193), tracestate: 7, progressToken: {} };
-    openTelemetry({ ...api, propagation }).received(
+    createTelemetry({ api: { ...api, propagation } }).received(
       { jsonrpc: "2.0", id: 1, method: "ping", params: { _meta } },
       { isHttp: false },
     );
@@ -196,11 +196,16 @@ describe("names that clients make up", () => {
 });
 
 it("records nothing and breaks nothing where no SDK is registered", async () => {
-  const telemetry = openTelemetry(api);
+  const telemetry = createTelemetry({ api });
   const sent: any[] = [];
   const transport: any = { send: async (message: any) => void sent.push(message), close: async () => {} };
   telemetry.serverTransport(transport);
   transport.onmessage = ({ id }: any) => transport.send({ jsonrpc: "2.0", id, result: {} });
   transport.onmessage({ jsonrpc: "2.0", id: 1, method: "ping" });
   expect(sent).toEqual([{ jsonrpc: "2.0", id: 1, result: {} }]);
+});
+
+it("says what it needs when it is given something else", () => {
+  expect(() => createTelemetry({} as any)).toThrow('import * as api from "@opentelemetry/api"');
+  expect(() => createTelemetry({ api: api.trace as any })).toThrow("give { api }");
 });

@@ -10,7 +10,7 @@ import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
 import { SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import { rateLimit } from "../../../src/inbound/mcp/index.ts";
-import { openTelemetry } from "../../../src/observe/opentelemetry/index.ts";
+import { createTelemetry } from "../../../src/observe/opentelemetry/index.ts";
 import { newLog, v1Server, v2Server } from "../../inbound/mcp/servers.ts";
 
 const [, , generation, endpoint] = process.argv;
@@ -25,8 +25,8 @@ const exporter = new OTLPMetricExporter({ url: `${endpoint}/v1/metrics` });
 const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 200, exportTimeoutMillis: 200 });
 api.metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }));
 
-const telemetry = openTelemetry(api);
+const telemetry = createTelemetry({ api });
 const limited = (server: any) =>
-  telemetry.server(rateLimit(server, { tools: { echo: "1/min" }, onDecision: telemetry.onDecision }));
+  telemetry.server(rateLimit(server, { tools: { echo: "1/min" }, ...telemetry.listeners }));
 if (generation === "v1") await limited(v1Server(newLog())).connect(new V1Stdio());
 else serveStdio(() => limited(v2Server(newLog())));

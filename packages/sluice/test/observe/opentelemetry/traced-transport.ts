@@ -1,15 +1,14 @@
 import { limitTransport, type McpRateLimitOptions } from "sluice/mcp";
-import type { OpenTelemetryOptions } from "sluice/opentelemetry";
+import type { TelemetryOptions } from "sluice/opentelemetry";
 import { api, recording } from "./recording.ts";
 
 /** A server's transport whose both ends are lists, traced, and behind limits if there are some. */
-export function setup(limits?: McpRateLimitOptions, options?: OpenTelemetryOptions) {
+export function setup(limits?: McpRateLimitOptions, options?: Partial<TelemetryOptions>) {
   const record = recording(options);
   const delivered: any[] = [];
   const transport: any = { send: async () => {}, close: async () => {} };
   record.telemetry.serverTransport(transport);
-  const { onDecision, onWaiting } = record.telemetry;
-  if (limits !== undefined) limitTransport(transport, { onDecision, onWaiting, ...limits });
+  if (limits !== undefined) limitTransport(transport, { ...record.telemetry.listeners, ...limits });
   transport.onmessage = (message: any) =>
     void delivered.push({ message, span: api.trace.getActiveSpan(), baggage: api.propagation.getActiveBaggage() });
   transport.onclose = () => {};

@@ -7,7 +7,7 @@ import { api, recording } from "./recording.ts";
 function setup<const C extends UpstreamsConfig>(config: C) {
   const record = recording();
   const clock = manualClock();
-  const bare = createUpstreams(config, { store: memoryStore({ clock }), onEvent: record.telemetry.onOutbound });
+  const bare = createUpstreams(config, { store: memoryStore({ clock }), onEvent: record.telemetry.onEvent });
   return { ...record, clock, upstreams: record.telemetry.upstreams(bare) };
 }
 

@@ -1,11 +1,10 @@
 import type { McpGate } from "../../inbound/mcp/gate.ts";
-import type { McpDecisionEvent } from "../../inbound/mcp/options.ts";
+import type { McpRateLimitOptions } from "../../inbound/mcp/options.ts";
 import type { FetchLike, JsonRpcRequest, ServerLike, TransportLike } from "../../inbound/mcp/types.ts";
-import type { McpWaitingEvent } from "../../inbound/mcp/waiting.ts";
-import type { DecisionEvent } from "../../limiter/events.ts";
-import type { OutboundEvent } from "../../outbound/events.ts";
+import type { OutboundListener } from "../../outbound/events.ts";
 import type { AnyUpstreams } from "../../outbound/upstreams.ts";
-import { decisionRecorder } from "./decisions.ts";
+import { version } from "../version.ts";
+import { type DecisionLike, decisionRecorder } from "./decisions.ts";
 import { instrumentsOf } from "./instruments.ts";
 import { knownNames } from "./known-names.ts";
 import { type Carriage, type Operation, operations } from "./operations.ts";
@@ -19,7 +18,9 @@ import { tracedUpstreams } from "./traced-upstreams.ts";
 import type { MeterProviderLike, OpenTelemetryApi, SpanLike, TracerProviderLike } from "./types.ts";
 import { waitingRecorder } from "./waiting.ts";
 
-export interface OpenTelemetryOptions {
+export interface TelemetryOptions {
+  /** `import * as api from "@opentelemetry/api"`. Without an SDK behind it nothing is recorded, and next to nothing done. */
+  readonly api: OpenTelemetryApi;
   /** Makes the spans. @default that which is registered with the API */
   readonly tracerProvider?: TracerProviderLike;
   /** Makes the metrics. @default that which is registered with the API */
@@ -64,14 +65,14 @@ export interface Telemetry {
    * A function of `run` is called inside its span.
    */
   upstreams<U extends AnyUpstreams>(upstreams: U): U;
-  /** Listener for `onDecision` of MCP limits and of limiters: `rate_limit.*` on spans, and metrics. */
-  readonly onDecision: (event: McpDecisionEvent | DecisionEvent) => void;
-  /** Listener for `onWaiting` of MCP limits: who stands in line now. */
-  readonly onWaiting: (event: McpWaitingEvent) => void;
-  /** Listener for `onEvent` of `createUpstreams`: metrics. */
-  readonly onOutbound: (event: OutboundEvent) => void;
+  /** For `rateLimit`, `limitFetch`, `createMcpGate` and their like, as `{ perClient: …, ...telemetry.listeners }`: `rate_limit.*` on spans, and metrics. */
+  readonly listeners: Required<Pick<McpRateLimitOptions, "onDecision" | "onWaiting">>;
+  /** For `onDecision` of a limiter, or of `rateLimit` for HTTP: its decisions are counted under the policy `name`. */
+  decisionsOf(name: string): (event: DecisionLike) => void;
+  /** For `onEvent` of `createUpstreams`: metrics. */
+  readonly onEvent: OutboundListener;
   /**
-   * For what is neither: a request has come, and has a span until the operation ends. `onDecision` finds it by the request's `params`.
+   * For what is neither: a request has come, and has a span until the operation ends. The listeners find it by the request's `params`.
    */
   received(request: JsonRpcRequest, carriage: Carriage): Operation;
 }
@@ -81,23 +82,26 @@ const SCOPE = "sluice";
 /**
  * Telemetry by the semantic conventions for MCP and generative AI.
  *
- * @param api `import * as api from "@opentelemetry/api"`. Without an SDK behind it nothing is recorded, and next to nothing done.
- *
  * @example
- * const telemetry = openTelemetry(api);
- * const server = telemetry.server(rateLimit(demo, { perClient: "100/min", onDecision: telemetry.onDecision }));
+ * const telemetry = createTelemetry({ api });
+ * const server = telemetry.server(rateLimit(demo, { perClient: "100/min", ...telemetry.listeners }));
+ *
+ * @throws TypeError for what is no API of OpenTelemetry
  */
-export function openTelemetry(
-  api: OpenTelemetryApi,
-  {
-    tracerProvider = api.trace,
-    meterProvider = api.metrics,
-    tools = [],
-    clientTrace = "parent",
-  }: OpenTelemetryOptions = {},
-): Telemetry {
-  const tracer = tracerProvider.getTracer(SCOPE);
-  const instruments = instrumentsOf(meterProvider.getMeter(SCOPE));
+export function createTelemetry({
+  api,
+  tracerProvider = api?.trace,
+  meterProvider = api?.metrics,
+  tools = [],
+  clientTrace = "parent",
+}: TelemetryOptions): Telemetry {
+  if (typeof api?.propagation?.extract !== "function") {
+    throw new TypeError(
+      'api is the API of OpenTelemetry: import * as api from "@opentelemetry/api", and give { api }.',
+    );
+  }
+  const tracer = tracerProvider.getTracer(SCOPE, version);
+  const instruments = instrumentsOf(meterProvider.getMeter(SCOPE, version));
   const names = knownNames(tools);
   const { serverDuration, clientDuration } = instruments;
   const serve = operations({ kind: "server", api, tracer, duration: serverDuration, names });
@@ -116,6 +120,7 @@ export function openTelemetry(
     return operation;
   }
 
+  const decisions = decisionRecorder({ instruments, names, spanOf });
   return {
     server: (server) => connecting(server, (transport) => tracedServerTransport(transport, api, received)),
     serverTransport: (transport) => tracedServerTransport(transport, api, received),
@@ -123,9 +128,9 @@ export function openTelemetry(
     gate: (gate) => tracedGate(gate, received),
     client: (client) => connecting(client, (transport) => tracedClientTransport(transport, api, ask)),
     upstreams: (upstreams) => tracedUpstreams(upstreams, { api, tracer }),
-    onDecision: decisionRecorder({ instruments, names, spanOf }),
-    onWaiting: waitingRecorder({ instruments, spanOf }),
-    onOutbound: outboundRecorder(instruments),
+    listeners: { onDecision: decisions.ofMcp, onWaiting: waitingRecorder({ instruments, spanOf }) },
+    decisionsOf: (name) => (event) => decisions.ofLimiter(name, event),
+    onEvent: outboundRecorder(instruments),
     received,
   };
 }
