@@ -28,6 +28,11 @@ export function withSimulate(program: Command, done: (code: Promise<number>) => 
     )
     .addOption(new Option("--format <format>", "what kind of log it is (default: what it looks like)").choices(FORMATS))
     .option("--map <field=name>", "where fields stand: time=ts,client=user.id,tool='search',duration=took:s", several)
+    .option(
+      "--only <name=pattern>",
+      "only these lines are calls: request_method=POST, path=/mcp*; all must hold",
+      several,
+    )
     .option("--pattern <regexp>", "of --format text: a group named as each field, such as (?<client>\\S+)")
     .addOption(
       new Option("--reorder <duration>", "how far back a call may stand in the log (default: 10s)").argParser(duration),
@@ -65,5 +70,7 @@ export function withSimulate(program: Command, done: (code: Promise<number>) => 
 function percentage(text: string): number {
   const number = Number(text.replace(/%$/, ""));
   if (text !== "" && number >= 0 && number < 100) return number;
-  throw new InvalidArgumentError(`It is a percentage such as 1 or 0.5, but it is ${JSON.stringify(text)}.`);
+  throw new InvalidArgumentError(
+    `It is a percentage such as 1 or 0.5, in front of the log, but it is ${JSON.stringify(text)}.`,
+  );
 }

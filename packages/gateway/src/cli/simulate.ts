@@ -3,8 +3,10 @@ import { loadConfig } from "../config/policies.ts";
 import type { Behaviour } from "../simulate/crowd.ts";
 import { type Condition, ConditionError, parseCondition } from "../simulate/fail-if.ts";
 import { reportHtml } from "../simulate/html/report-html.ts";
+import { neededValues } from "../simulate/needed-values.ts";
 import type { Format } from "../simulate/readers/formats.ts";
-import { type Mapping, MappingError, parseMapping } from "../simulate/readers/mapping.ts";
+import { MappingError, parseMapping } from "../simulate/readers/mapping.ts";
+import { parseOnly } from "../simulate/readers/only.ts";
 import { type Log, readLog } from "../simulate/readers/read-log.ts";
 import { replay } from "../simulate/replay.ts";
 import { type Report, reportOf } from "../simulate/report.ts";
@@ -19,6 +21,7 @@ export interface SimulateOptions {
   readonly format?: Format;
   readonly map?: readonly string[];
   readonly pattern?: string;
+  readonly only?: readonly string[];
   readonly reorder?: number;
   readonly clients: Behaviour;
   readonly patience: number;
@@ -35,14 +38,15 @@ export interface SimulateOptions {
 export async function simulate(logs: readonly string[], options: SimulateOptions): Promise<number> {
   const { policy, against, clients: behaviour, patience: patienceMs, enforce, top, json, html } = options;
   const conditions = (options.failIf ?? []).map((text) => ({ text, holds: conditionOf(text) }));
-  const mapping = mappingOf(options.map ?? []);
+  const mapping = inWords(() => parseMapping(options.map ?? []));
+  const only = inWords(() => parseOnly(options.only ?? []));
   const pattern = patternOf(options);
   if (options.suggest !== undefined && logs.includes("-")) {
     throw new CliError("--suggest reads the log several times: it has to be a file.");
   }
   const candidate = loadConfig(policy, process.env);
   const other = against === undefined ? undefined : loadConfig(against, process.env);
-  const read = (): Log => readLog(logs, { format: options.format, mapping, pattern, reorderMs: options.reorder });
+  const read = (): Log => readLog(logs, { format: options.format, mapping, pattern, only, reorderMs: options.reorder });
   const log = read();
   const replayed = await replay(log.batches, {
     candidate,
@@ -57,7 +61,17 @@ export async function simulate(logs: readonly string[], options: SimulateOptions
     const tiers = tiersOf(replayed.tally, Object.values(candidate.tier?.clients ?? {}));
     suggestions = await suggest({ config: candidate, tiers, part, read: () => read().batches });
   }
-  const report = reportOf({ replayed, stats: log.stats, logs, policy, against, behaviour, top, suggestions });
+  const report = reportOf({
+    replayed,
+    stats: log.stats,
+    logs,
+    policy,
+    against,
+    behaviour,
+    top,
+    needed: neededValues(candidate),
+    suggestions,
+  });
   if (html !== undefined) writeHtml(html, report);
   process.stdout.write(json ? `${JSON.stringify(report)}\n` : reportText(report));
   const failed = conditions.filter(({ holds }) => holds(report));
@@ -84,10 +98,6 @@ function writeHtml(file: string, report: Report): void {
 
 function conditionOf(text: string): Condition {
   return inWords(() => parseCondition(text));
-}
-
-function mappingOf(texts: readonly string[]): Mapping {
-  return inWords(() => parseMapping(texts));
 }
 
 function patternOf({ format, pattern }: SimulateOptions): RegExp | undefined {

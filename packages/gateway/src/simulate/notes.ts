@@ -7,6 +7,7 @@ export function notesOf({
   stats,
   behaviour,
   against,
+  needed,
 }: ReportOptions): readonly string[] {
   const { all, clients } = tally;
   const { heads, order } = stats;
@@ -19,6 +20,12 @@ export function notesOf({
     `The log has a sample of the clients (${samples.map((sample) => `${percent(sample)} %`).join(", ")}): what all clients share (global, everyone) saw less than it would have.`,
     samples.length > 0,
   );
+  const missing = needed.filter((one) => !stats.seen.has(one));
+  has(
+    `No call of the log has ${missing.join(", ")}, which the policy looks at: calls cost there what they cost without, and share their keys.`,
+    missing.length > 0 && all.calls > 0,
+  );
+  has(`${stats.leftOut} lines were left out by --only.`, stats.leftOut > 0);
   has(`${heads.lost} lines were lost when the log was written.`, heads.lost > 0);
   has(`${stats.bad} lines of the log are no calls, and were left out.`, stats.bad > 0);
   has(`${order.moved} calls stood behind later ones, and were put in order.`, order.moved > 0);

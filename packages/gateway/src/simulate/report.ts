@@ -81,6 +81,8 @@ export interface ReportOptions {
   readonly behaviour: Behaviour;
   /** Clients in the report. */
   readonly top: number;
+  /** What the policy looks at in arguments, headers and results. */
+  readonly needed: readonly string[];
   readonly suggestions?: readonly Suggestion[] | undefined;
 }
 

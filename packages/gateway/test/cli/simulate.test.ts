@@ -60,6 +60,7 @@ describe("`sluice simulate`", () => {
     [["--format", "text", "--pattern", "("], 2, "--pattern: "],
     [["--clients", "angry"], 2, "open, wait, retry"],
     [["--policy", "none.yaml"], 2, "there is no such file"],
+    [["--only", "POST"], 2, "--only is NAME=PATTERN"],
     [["--suggest", "150"], 2, "It is a percentage"],
     [["--html", "none/report.html"], 1, "cannot be written"],
     [["none.jsonl"], 2, "The log none.jsonl cannot be read: there is no such file"],
@@ -149,6 +150,20 @@ describe("`sluice simulate`", () => {
       runMain(["simulate", "--policy", "new.yaml", ...args, "calls.jsonl"], { cwd: example });
     expect((await run("--against", "old.yaml")).stdout).toBe(table);
     expect((await run("--suggest", "1")).stdout).toContain(suggestions);
+  });
+
+  it("says what the policy looks at and the log does not have", async () => {
+    writeFileSync(
+      join(cwd, "rows.yaml"),
+      "policies: [{ name: a, quota: 9/min, cost: { argument: rows }, key: [client, 'header:X-Team'] }]\n",
+    );
+    const { notes } = JSON.parse((await simulate("--policy", "rows.yaml", "--json", "calls.jsonl")).stdout);
+    expect(notes).toContainEqual(expect.stringContaining("No call of the log has argument.rows, header.x-team"));
+    const whole = JSON.parse((await simulate("--policy", "new.yaml", "--json", "calls.jsonl")).stdout);
+    expect(whole.notes).toEqual([
+      expect.stringContaining("Clients do here"),
+      "1 lines of the log are no calls, and were left out.",
+    ]);
   });
 
   it("is in the help", async () => {

@@ -31,7 +31,15 @@ async function reportFor(count: number): Promise<Report> {
   const replayed = await replay(log.batches, { candidate: readConfig("perClient: 9/min", "x", {}) });
   const stats: LogStats = log.stats;
   const suggestion = { limit: EVIL, now: "9/min", smallest: "20/min", calls: 5, refused: 0, oneLess: 1 };
-  const options = { replayed, stats, logs: ["<calls>.jsonl"], policy: "new.yaml", behaviour: "open", top: 10 } as const;
+  const options = {
+    replayed,
+    stats,
+    logs: ["<calls>.jsonl"],
+    policy: "new.yaml",
+    behaviour: "open",
+    top: 10,
+    needed: [],
+  } as const;
   return reportOf({ ...options, suggestions: [suggestion] });
 }
 

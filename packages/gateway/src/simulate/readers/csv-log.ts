@@ -2,19 +2,26 @@ import { Readable } from "node:stream";
 import { type CsvError, type Info, parse } from "csv-parse";
 import type { Read } from "./formats.ts";
 import { callReader, type Mapping } from "./mapping.ts";
+import type { Only } from "./only.ts";
 
 /** Rows in a row, each with the line on which it ends. */
 export type Rows = readonly { readonly line: number; readonly read: Read }[];
 
 const BATCH = 500;
 
+interface CsvOptions {
+  readonly mapping: Mapping;
+  readonly only: readonly Only[];
+  /** Characters of a row at most. */
+  readonly longest: number;
+}
+
 /** Calls of a CSV file: its first row names the columns; comma, semicolon or tab are between them. */
 export async function* csvCalls(
   chunks: AsyncIterable<Buffer>,
-  mapping: Mapping,
-  longest: number,
+  { mapping, only, longest }: CsvOptions,
 ): AsyncGenerator<Rows> {
-  const { read } = callReader(mapping);
+  const { read } = callReader(mapping, { only });
   let columns: ReadonlyMap<string, number> | undefined;
   const skipped: { line: number; read: string }[] = [];
   const parser = Readable.from(chunks).pipe(

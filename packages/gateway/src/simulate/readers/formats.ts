@@ -1,5 +1,6 @@
 import type { LoggedCall } from "../logged-call.ts";
 import { callReader, type Mapping } from "./mapping.ts";
+import type { Only } from "./only.ts";
 import { type Heads, sluiceLine } from "./sluice-line.ts";
 
 export const FORMATS = ["sluice", "json", "nginx", "csv", "text"] as const;
@@ -11,21 +12,26 @@ export type LineReader = (line: string) => Read;
 
 /** nginx's `combined`, which Apache writes, too; what follows it is `$request_time`, if that is a number. */
 const COMBINED =
-  /^(?<remote_addr>\S+) \S+ (?<remote_user>.+?) \[(?<time_local>[^\]]+)\] "(?:\S+ )?(?<uri>[^" ]*)[^"]*" (?<status>\d{3}) (?:\d+|-)(?: "[^"]*" "[^"]*")?(?: (?<request_time>\d+\.\d+))?/;
+  /^(?<remote_addr>\S+) \S+ (?<remote_user>.+?) \[(?<time_local>[^\]]+)\] "(?:(?<request_method>\S+) )?(?<uri>[^" ]*)[^"]*" (?<status>\d{3}) (?:\d+|-)(?: "[^"]*" "[^"]*")?(?: (?<request_time>\d+\.\d+))?/;
 
 export interface LineReaderOptions {
   readonly mapping: Mapping;
   /** Of `text`: with a named group for each field. */
   readonly pattern?: RegExp | undefined;
+  readonly only: readonly Only[];
   /** Is told what a record of ours says of itself. */
   readonly heads: Heads;
 }
 
-export function lineReader(format: Exclude<Format, "csv">, { mapping, pattern, heads }: LineReaderOptions): LineReader {
+export function lineReader(
+  format: Exclude<Format, "csv">,
+  { mapping, pattern, only, heads }: LineReaderOptions,
+): LineReader {
   if (format === "sluice") return (line) => sluiceLine(line, heads);
   if (format === "json") {
     const { read } = callReader(mapping, {
-      duration: ["duration_ms", "durationMs", "latency_ms", "duration", "request_time"],
+      usual: { duration: ["duration_ms", "durationMs", "latency_ms", "duration", "request_time"] },
+      only,
     });
     return (line) => {
       const record = parsed(line);
@@ -33,7 +39,7 @@ export function lineReader(format: Exclude<Format, "csv">, { mapping, pattern, h
       return read((name) => (Object.hasOwn(record, name) ? record[name] : valueAt(record, name)));
     };
   }
-  const { read } = callReader(mapping, format === "nginx" ? { duration: ["request_time"] } : {});
+  const { read } = callReader(mapping, { usual: format === "nginx" ? { duration: ["request_time"] } : {}, only });
   const form = format === "nginx" ? COMBINED : pattern!;
   const wrong = format === "nginx" ? "it is no line of an access log (combined)" : "the pattern does not fit it";
   return (line) => {

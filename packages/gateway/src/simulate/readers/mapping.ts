@@ -1,4 +1,5 @@
 import type { LoggedCall } from "../logged-call.ts";
+import { isMeant, type Only } from "./only.ts";
 import { durationOf, timeOf, UNITS } from "./times.ts";
 
 /** A mapping that cannot be, in words. */
@@ -18,7 +19,7 @@ interface Source {
 }
 
 /** One record of a log: what stands under a name. */
-type Look = (name: string) => unknown;
+export type Look = (name: string) => unknown;
 
 const FIELDS = [
   "time",
@@ -94,10 +95,19 @@ function sourceOf(field: string, source: string): Source {
   return { names: [name], unit };
 }
 
+/** A record that is none of the calls that are asked for. */
+export const LEFT_OUT = "left out";
+
 /** Makes calls of records. */
-export interface CallReader {
+interface CallReader {
   /** A call, or why it is none. */
   read(look: Look): LoggedCall | string;
+}
+
+interface CallReaderOptions {
+  /** Where fields stand, besides what the mapping says. */
+  readonly usual?: Readonly<Record<string, readonly string[]>>;
+  readonly only?: readonly Only[];
 }
 
 /** Records of HTTP servers know no method of MCP. */
@@ -106,8 +116,7 @@ const TOO_MANY_REQUESTS = 429;
 /** What a value may be long at most: longer ones are none of a client or a tool. */
 const LONGEST = 1_024;
 
-/** @param usual what is looked for besides what the mapping says */
-export function callReader(mapping: Mapping, usual: Readonly<Record<string, readonly string[]>> = {}): CallReader {
+export function callReader(mapping: Mapping, { usual = {}, only = [] }: CallReaderOptions = {}): CallReader {
   const sources = new Map<string, Source>();
   for (const [field, names] of Object.entries({ ...USUAL, ...usual })) sources.set(field, { names });
   for (const [field, source] of mapping) sources.set(field, source);
@@ -154,6 +163,7 @@ export function callReader(mapping: Mapping, usual: Readonly<Record<string, read
 
   return {
     read(look) {
+      if (!isMeant(only, look)) return LEFT_OUT;
       const durationMs = duration(look);
       const at = time(look, durationMs);
       if (typeof at === "string") return at;

@@ -4,7 +4,8 @@ import { csvCalls } from "./csv-log.ts";
 import { FORMATS, type Format, formatOf, type LineReader, lineReader, type Read } from "./formats.ts";
 import { type InOrder, inOrder } from "./in-order.ts";
 import { type Lines, LONGEST_LINE, linesOf } from "./lines.ts";
-import type { Mapping } from "./mapping.ts";
+import { LEFT_OUT, type Mapping } from "./mapping.ts";
+import type { Only } from "./only.ts";
 import { bytesOf } from "./open-log.ts";
 import { type Heads, heads } from "./sluice-line.ts";
 
@@ -14,6 +15,8 @@ export interface ReadLogOptions {
   readonly mapping?: Mapping;
   /** Of the format `text`: with a named group for each field. */
   readonly pattern?: RegExp | undefined;
+  /** Only these records are calls. Not of records of ours, which have nothing else. */
+  readonly only?: readonly Only[];
   /** How far back a call may stand, in milliseconds of the log. @default 10_000 */
   readonly reorderMs?: number | undefined;
   /** Opens a file. @default from the file system */
@@ -37,6 +40,10 @@ export interface LogStats {
   readonly formats: ReadonlySet<Format>;
   readonly heads: Heads;
   readonly order: Pick<InOrder, "held" | "moved" | "late" | "latestMs">;
+  /** What there was of arguments, headers and results: `argument.rows`, `header.x-team`, `result.usage`. */
+  readonly seen: ReadonlySet<string>;
+  /** Lines that were left out on purpose. */
+  readonly leftOut: number;
   /** Calls without a duration. */
   readonly timeless: number;
   /** Calls at a whole second. */
@@ -50,10 +57,11 @@ export interface Log {
 
 const SHOWN_BAD_LINES = 10;
 const LONGEST_WHY = 300;
+const MOST_SEEN = 500;
 
 /** Reads logs, one after the other, in memory that does not depend on their size. */
 export function readLog(files: readonly string[], options: ReadLogOptions = {}): Log {
-  const { mapping = new Map(), pattern, reorderMs, open = bytesOf } = options;
+  const { mapping = new Map(), pattern, only = [], reorderMs, open = bytesOf } = options;
   const order = inOrder(reorderMs === undefined ? {} : { windowMs: reorderMs });
   const badLines: BadLine[] = [];
   const stats = {
@@ -63,18 +71,25 @@ export function readLog(files: readonly string[], options: ReadLogOptions = {}):
     formats: new Set<Format>(),
     heads: heads(),
     order,
+    seen: new Set<string>(),
+    leftOut: 0,
     timeless: 0,
     wholeSeconds: 0,
   };
 
   function take(read: Read, file: string, line: number, calls: LoggedCall[]): void {
     if (read === undefined) return;
+    if (read === LEFT_OUT) {
+      stats.leftOut++;
+      return;
+    }
     if (typeof read === "string") {
       stats.bad++;
       if (badLines.length < SHOWN_BAD_LINES) badLines.push({ file, line, why: read.slice(0, LONGEST_WHY) });
       return;
     }
     stats.calls++;
+    seeValues(read, stats.seen);
     if (read.durationMs === undefined) stats.timeless++;
     if (read.time % 1000 === 0) stats.wholeSeconds++;
     calls.push(read);
@@ -87,14 +102,14 @@ export function readLog(files: readonly string[], options: ReadLogOptions = {}):
     stats.formats.add(format);
     const all = andThen(start.chunks, chunks);
     if (format === "csv") {
-      for await (const rows of csvCalls(all, mapping, LONGEST_LINE)) {
+      for await (const rows of csvCalls(all, { mapping, only, longest: LONGEST_LINE })) {
         const calls: LoggedCall[] = [];
         for (const { line, read } of rows) take(read, file, line, calls);
         yield calls;
       }
       return;
     }
-    const read = lineReader(format, { mapping, pattern, heads: stats.heads });
+    const read = lineReader(format, { mapping, pattern, only, heads: stats.heads });
     for await (const lines of linesOf(all)) yield callsIn(lines, file, read);
   }
 
@@ -113,6 +128,13 @@ export function readLog(files: readonly string[], options: ReadLogOptions = {}):
   }
 
   return { batches: batches(), stats };
+}
+
+function seeValues({ args, headers, result }: LoggedCall, seen: Set<string>): void {
+  if (seen.size >= MOST_SEEN) return;
+  for (const path in args) seen.add(`argument.${path}`);
+  for (const name in headers) seen.add(`header.${name}`);
+  for (const path in result) seen.add(`result.${path}`);
 }
 
 /** Enough of the file to see what it is. */

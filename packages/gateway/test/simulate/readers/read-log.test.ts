@@ -5,6 +5,7 @@ import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseMapping } from "../../../src/simulate/readers/mapping.ts";
+import { parseOnly } from "../../../src/simulate/readers/only.ts";
 import { type ReadLogOptions, readLog } from "../../../src/simulate/readers/read-log.ts";
 
 interface Options extends ReadLogOptions {
@@ -48,6 +49,22 @@ describe("an access log of nginx", () => {
       { ...call, time: AT, client: "ann", allowed: false },
       { ...call, time: AT },
     ]);
+  });
+
+  it("has other lines than calls, which can be left out", async () => {
+    const lines = [
+      line(),
+      line().replace("POST", "GET"),
+      line().replace("/mcp", "/health"),
+      line().replace("/mcp", "/mcp/a"),
+    ];
+    const only = parseOnly(["request_method=post", "uri=/mcp*"]);
+    const { calls, stats } = await read(lines.join("\n"), { only });
+    expect(calls.map(({ path }) => path)).toEqual(["/mcp", "/mcp/a"]);
+    expect(stats).toMatchObject({ leftOut: 2, bad: 0 });
+    // Nothing but * is a pattern.
+    expect((await read(line(), { only: parseOnly(["uri=/mc."]) })).calls).toEqual([]);
+    expect(() => parseOnly(["POST"])).toThrow("--only is NAME=PATTERN");
   });
 
   it("knows the zone, and lines of something else", async () => {
@@ -147,16 +164,19 @@ describe("a record of ours", () => {
         '{"time":1795955989001,"client":"h","tool":7}',
         '{"time":1795955989001,"client":"h","args":"x"}',
         '{"sluice":"record","version":2}',
+        `{"time":1795955989001,"client":"${"x".repeat(3_000)}"}`,
+        '{"time":1e300,"client":"h"}',
       ].join("\n"),
     );
     expect(stats.formats).toEqual(new Set(["sluice"]));
-    expect(stats.heads).toEqual({ samples: new Set([0.25]), lost: 7, values: new Set(["costs:n"]) });
+    expect(stats.heads).toEqual({ samples: new Set([0.25]), lost: 7 });
+    expect([...stats.seen]).toEqual(["argument.n"]);
     expect(calls).toEqual([
       { time: AT + 0.5, client: "h", method: "tools/call", tool: "search", args: { n: 3 }, allowed: false },
       { time: AT + 1, client: "h", method: "resources/read" },
       { time: AT + 1, client: "(uncharged)", method: "tools/call" },
     ]);
-    expect(bad.map(([line]) => line)).toEqual([6, 7, 8, 9]);
+    expect(bad.map(([line]) => line)).toEqual([6, 7, 8, 9, 10, 11]);
   });
 });
 
