@@ -17,6 +17,7 @@ import "sluice/express"; import "sluice/fastify"; import "sluice/hono"; import "
 import "sluice/compat/fastify-rate-limit"; import "sluice/compat/hono-rate-limiter"; import "sluice/compat/nestjs-throttler";
 import { sluiceStore } from "sluice/compat/express-rate-limit";
 import { logDecisions } from "sluice/logs";
+import { createTelemetry } from "sluice/opentelemetry";
 import { createMetrics } from "sluice/prometheus";
 import { sqliteStore } from "sluice/sqlite";
 import { manualClock } from "sluice/testing";
@@ -50,6 +51,8 @@ const fetched = limitFetch(async () => Response.json({}), { perClient: "1/min", 
 const post = () => new Request("http://localhost/", { method: "POST", body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "t" } }) });
 assert.equal((await (await fetched(post())).json()).result, undefined);
 assert.equal((await (await fetched(post())).json()).result.isError, true);
+
+assert.throws(() => createTelemetry({}), /"@opentelemetry\\/api"/);
 
 const registered = new Map();
 const metrics = createMetrics({ registry: { registerMetric: (one) => registered.set(one.name, one) } });
