@@ -1,14 +1,23 @@
 // What would new.yaml have done this morning? calls.jsonl is what `sluice --record` wrote: an hour of 14 clients, one of which ran wild.
 import { strict as assert } from "node:assert";
 import { spawnSync } from "node:child_process";
+import { mkdtempSync } from "node:fs";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Client } from "@modelcontextprotocol/client";
+import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 
 const folder = join(import.meta.dirname, "..");
 const program = createRequire(import.meta.url).resolve("sluice-gateway");
 
 function simulate(...args: readonly string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [program, "simulate", ...args, "calls.jsonl"], {
+  return simulateOn("calls.jsonl", ...args);
+}
+
+function simulateOn(log: string, ...args: readonly string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, "simulate", ...args, log], {
     cwd: folder,
     encoding: "utf8",
   });
@@ -46,3 +55,27 @@ const refused = Object.fromEntries(
 assert.deepEqual(refused, { pro: 0, free: 112 });
 assert.deepEqual(Object.keys(later.clients[0].limits), ["plans.per-hour"]);
 console.log("better.yaml, with clients that wait:", later.figures.waited, "calls pass later,", refused.free, "never");
+
+// How such a log is made: a server over stdio, an official client, and a gateway that refuses one call and records all.
+const server = fileURLToPath(import.meta.resolve("@modelcontextprotocol/server-everything/dist/index.js"));
+const log = join(mkdtempSync(join(tmpdir(), "sluice-example-")), "calls.jsonl");
+const client = new Client({ name: "example", version: "1.0.0" });
+const gateway = [
+  program,
+  "--tool",
+  "echo=2/min",
+  "--record",
+  log,
+  "--log-level",
+  "error",
+  "--",
+  process.execPath,
+  server,
+];
+await client.connect(new StdioClientTransport({ command: process.execPath, args: gateway }));
+for (const message of ["one", "two", "three"]) await client.callTool({ name: "echo", arguments: { message } });
+await client.close();
+const own = JSON.parse(simulateOn(log, "--policy", "new.yaml", "--json").stdout);
+const echo = own.tools.find((one: { tool: string }) => one.tool === "echo");
+assert.deepEqual([echo.calls, echo.wasRefused, echo.newlyAllowed], [3, 1, 1]);
+console.log("Recorded just now:", echo.calls, "calls of echo, of which one was refused that new.yaml allows");
