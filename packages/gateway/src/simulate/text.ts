@@ -57,7 +57,7 @@ function clientsText({ clients }: Report): string {
   if (clients.length === 0) return "";
   const rows = clients.map((row) => [
     short(row.client),
-    row.tier ?? "",
+    short(row.tier ?? ""),
     counted(row.calls),
     `${counted(row.wasRefused)} → ${counted(row.refused)}`,
     changeText(row),
@@ -109,7 +109,7 @@ function suggestionsText({ suggestions }: Report): string {
   if (suggestions.length === 0) return "No limit of the policy file was met, so there is nothing to suggest.\n\n";
   const rows = suggestions.map(({ limit, tier, now, smallest, refused, calls, oneLess }) => [
     limit,
-    tier ?? "all",
+    short(tier ?? "all"),
     now,
     smallest ?? "none found",
     counted(calls),
@@ -122,7 +122,7 @@ function suggestionsText({ suggestions }: Report): string {
 function badLinesText({ badLines, figures }: Report): string {
   if (badLines.length === 0) return "";
   const more = figures.bad_lines - badLines.length;
-  return `${badLines.map(({ file, line, why }) => `${file}:${line}: ${why}\n`).join("")}${more > 0 ? `… and ${counted(more)} more\n` : ""}\n`;
+  return `${badLines.map(({ file, line, why }) => `${file}:${line}: ${printable(why)}\n`).join("")}${more > 0 ? `… and ${counted(more)} more\n` : ""}\n`;
 }
 
 const notesText = ({ notes }: Report): string => notes.map((note) => `- ${note}\n`).join("");
@@ -138,4 +138,7 @@ export const percent = (part: number, whole: number): string => {
 /** Nobody reads milliseconds of minutes. */
 export const roughly = (ms: number): number => (ms < 10_000 ? Math.ceil(ms) : Math.round(ms / 1000) * 1000);
 
-const short = (text: string): string => (text.length > WIDEST ? `${text.slice(0, WIDEST - 1)}…` : text);
+/** Names are chosen by clients: they must not say anything to the terminal. */
+const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, "\ufffd");
+
+const short = (text: string): string => printable(text.length > WIDEST ? `${text.slice(0, WIDEST - 1)}…` : text);

@@ -166,6 +166,16 @@ describe("`sluice simulate`", () => {
     ]);
   });
 
+  it("lets no name of a client talk to the terminal", async () => {
+    const evil = "\u001b[2J\u009b31m\u202eann";
+    const line = JSON.stringify({ time: AT, client: evil, tool: evil, tier: evil });
+    writeFileSync(join(cwd, "evil.jsonl"), `${line}\n${line}\n${line}\n{"time":7}\n\u001b[2J\n`);
+    const { stdout, code } = await simulate("--policy", "new.yaml", "--format", "sluice", "evil.jsonl");
+    expect(code).toBe(0);
+    expect(stdout).toContain("\ufffd[2J\ufffd31m\ufffdann");
+    expect(stdout.replaceAll("\n", "")).not.toMatch(/[\p{Cc}\u202e]/u);
+  });
+
   it("is in the help", async () => {
     expect((await runMain(["--help"])).stdout).toContain("sluice simulate --policy new.yaml calls.jsonl");
     const { stdout } = await runMain(["simulate", "--help"]);

@@ -23,9 +23,9 @@ export function sluiceLine(line: string, known: Heads): Read {
   const record = parsed(line);
   if (typeof record === "string") return record;
   if (record.sluice !== undefined) return headOf(record, known);
-  const { time, client = "(uncharged)", method = "tools/call" } = record as unknown as CallLine;
+  const { time, client, method = "tools/call" } = record as unknown as CallLine;
   if (typeof time !== "number" || timeOf(time, "ms") === undefined) return "it has no time";
-  if (typeof client !== "string" || client === "") return "its client is no text";
+  if (typeof client !== "string" || client === "") return "it has no client";
   if (typeof method !== "string") return "its method is no text";
   const call = record as unknown as LoggedCall & { client: string; method: string };
   call.client = client;

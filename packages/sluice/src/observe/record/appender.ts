@@ -20,6 +20,9 @@ export interface AppenderOptions {
   readonly failed: (error: Error) => void;
 }
 
+/** A full file is looked at again after so many lines. */
+const LOOK_EVERY = 100;
+
 /** @throws what the file system says when the file cannot be opened */
 export function appender({ file, maxBufferedBytes, maxFileBytes, failed }: AppenderOptions): Appender {
   const { O_APPEND, O_CREAT, O_WRONLY, O_NOFOLLOW = 0 } = constants;
@@ -32,10 +35,23 @@ export function appender({ file, maxBufferedBytes, maxFileBytes, failed }: Appen
   let writing: Promise<void> | undefined;
   let isOver = false;
   let hasFailed = false;
+  /** Lines that found no room since there was some. */
+  let full = 0;
 
   function fail(error: Error): void {
     if (!hasFailed) failed(error);
     hasFailed = true;
+  }
+
+  /** Somebody who takes care of logs may have emptied the file. Looked at now and then. */
+  function hasRoomAgain(bytes: number): boolean {
+    if (full++ % LOOK_EVERY !== 0) return false;
+    const { size: now } = fstatSync(fd);
+    if (now + buffered + bytes > maxFileBytes) return false;
+    size = now + buffered;
+    full = 0;
+    hasFailed = false;
+    return true;
   }
 
   const writeAll = (bytes: Buffer): Promise<void> =>
@@ -69,7 +85,7 @@ export function appender({ file, maxBufferedBytes, maxFileBytes, failed }: Appen
     add(line) {
       if (isOver) return false;
       const bytes = Buffer.byteLength(line);
-      if (size + bytes > maxFileBytes) {
+      if (size + bytes > maxFileBytes && !hasRoomAgain(bytes)) {
         fail(
           new Error(
             `The record ${file} is full: it has ${size} bytes. Move it away and start again, or raise its maximum.`,

@@ -10,7 +10,7 @@ export interface CallLine {
   /** When it came: milliseconds since 1970, to the microsecond. */
   time: number;
   /** Whose call it was: a hash. */
-  client?: string;
+  client: string;
   tier?: string;
   /** @default "tools/call" */
   method?: string;
@@ -56,14 +56,13 @@ const short = (text: string): string => text.slice(0, LONGEST_NAME);
 
 /** The line of a call that has come. */
 export function lineOf(
-  { call, client, tier }: McpCallEvent,
+  { call, client, tier }: McpCallEvent & { readonly client: string },
   time: number,
   used: UsedValues,
   { hash }: Hasher,
 ): CallLine {
   const { method, tool, params, path, address, sessionId, headers } = call;
-  const line: CallLine = { time };
-  if (client !== undefined) line.client = hash("client", client);
+  const line: CallLine = { time, client: hash("client", client) };
   if (tier !== undefined) line.tier = tier;
   if (method !== "tools/call") line.method = short(method);
   if (tool !== undefined) line.tool = short(tool);

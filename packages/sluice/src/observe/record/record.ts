@@ -163,13 +163,15 @@ export function recordCalls({
   return {
     onCall(event) {
       const { client } = event;
-      if (client !== undefined && !names.isSampled("client", client)) {
+      // What is let through uncharged is so whatever the limits are.
+      if (client === undefined) return undefined;
+      if (!names.isSampled("client", client)) {
         leftOut++;
         return undefined;
       }
       const since = clock.elapsed();
       const looked = used;
-      const one: Held = { line: lineOf(event, timeOf(since), looked, names), since, isOver: false };
+      const one: Held = { line: lineOf({ ...event, client }, timeOf(since), looked, names), since, isOver: false };
       held.push(one);
       cancelTimer ??= clock.after(FLUSH_EVERY_MS, tick, true);
       const over = () => {

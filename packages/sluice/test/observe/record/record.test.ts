@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import { chmodSync, mkdtempSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { memoryStore } from "sluice";
@@ -188,6 +188,36 @@ describe("recordCalls", () => {
     expect(statSync(file).size).toBeLessThanOrEqual(500);
     expect(errors.map(({ message }) => message)).toEqual([expect.stringContaining("is full")]);
     expect(record.stats().lost).toBeGreaterThan(0);
+  });
+
+  it("goes on when the file is emptied, as logrotate does it with copytruncate", async () => {
+    const errors: Error[] = [];
+    const { call, record, file } = scene(
+      { perClient: "60/min" },
+      { maxFileBytes: 500, onError: (error) => errors.push(error) },
+    );
+    for (let i = 0; i < 10; i++) await call("ann", "search");
+    await record.flush();
+    truncateSync(file);
+    // A full file is not looked at for each line.
+    for (let i = 0; i < 100; i++) await call("bob", "search");
+    await record.close();
+    const { written } = record.stats();
+    expect(statSync(file).size).toBeGreaterThan(0);
+    expect(statSync(file).size).toBeLessThanOrEqual(500);
+    expect(readFileSync(file, "utf8").trim().split("\n").length).toBeLessThan(written);
+    expect(errors).toHaveLength(2);
+  });
+
+  it("leaves out what is let through uncharged", async () => {
+    const { call, lines, record } = scene({
+      perClient: "60/min",
+      client: ({ connection }) => (connection === "free" ? undefined : connection),
+    });
+    await call("free", "search");
+    await call("ann", "search");
+    expect(await lines()).toHaveLength(2);
+    expect(record.stats()).toMatchObject({ written: 1, leftOut: 0, held: 0 });
   });
 
   it("is for the owner's eyes alone, and adds to what is there", async () => {
