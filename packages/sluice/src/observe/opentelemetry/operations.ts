@@ -41,6 +41,8 @@ export interface OperationsOptions {
   readonly tracer: TracerLike;
   readonly duration: HistogramLike;
   readonly names: KnownNames;
+  /** Is told when the operation of a request ends. */
+  readonly onEnd?: (request: JsonRpcRequest) => void;
 }
 
 export type StartOperation = (
@@ -58,7 +60,7 @@ const LONGEST_TEXT = 200;
 const cut = (text: string): string => text.slice(0, LONGEST_TEXT);
 
 /** Spans and durations of MCP requests, by the conventions. */
-export function operations({ kind, api, tracer, duration, names }: OperationsOptions): StartOperation {
+export function operations({ kind, api, tracer, duration, names, onEnd }: OperationsOptions): StartOperation {
   return (request, { isHttp, sessionId, protocolVersion: negotiated }, parent, links = []) => {
     const { id, method, params } = request;
     const name = typeof params?.name === "string" ? params.name : undefined;
@@ -123,6 +125,7 @@ export function operations({ kind, api, tracer, duration, names }: OperationsOpt
         ...failure,
       });
       span.end();
+      onEnd?.(request);
     }
 
     return {

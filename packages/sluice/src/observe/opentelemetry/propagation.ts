@@ -10,10 +10,12 @@ export interface Parentage {
 /** W3C Baggage has 8,192 bytes at most, and nothing else that is propagated is longer. */
 const MAX_LENGTH = 8192;
 
+const NO_LINKS: readonly object[] = [];
+
 /** Fields of a trace context among what a client sent: texts of a bearable length. */
-function carrierIn(request: JsonRpcRequest): Record<string, string> {
+function carrierIn(request: JsonRpcRequest): Record<string, string> | undefined {
   const meta: unknown = request.params?._meta;
-  if (typeof meta !== "object" || meta === null) return {};
+  if (typeof meta !== "object" || meta === null) return undefined;
   return Object.fromEntries(
     Object.entries(meta).filter(([, value]) => typeof value === "string" && value.length <= MAX_LENGTH),
   ) as Record<string, string>;
@@ -29,12 +31,14 @@ export function parentageOf(
   clientTrace: "parent" | "link",
   ambient: ContextLike = api.context.active(),
 ): Parentage {
-  const sent = api.propagation.extract(ambient, carrierIn(request));
+  const carrier = carrierIn(request);
+  if (carrier === undefined) return { parent: ambient, links: NO_LINKS };
+  const sent = api.propagation.extract(ambient, carrier);
   const remote = api.trace.getSpanContext(sent);
   const local = api.trace.getSpanContext(ambient);
-  if (remote === undefined || remote.spanId === local?.spanId) return { parent: sent, links: [] };
+  if (remote === undefined || remote.spanId === local?.spanId) return { parent: sent, links: NO_LINKS };
   if (clientTrace === "link") return { parent: ambient, links: [{ context: remote }] };
-  return { parent: sent, links: local === undefined ? [] : [{ context: local }] };
+  return { parent: sent, links: local === undefined ? NO_LINKS : [{ context: local }] };
 }
 
 /** The same request, with the trace context in its `params._meta`. */

@@ -19,7 +19,7 @@ import type { MeterProviderLike, OpenTelemetryApi, SpanLike, TracerProviderLike 
 import { waitingRecorder } from "./waiting.ts";
 
 export interface TelemetryOptions {
-  /** `import * as api from "@opentelemetry/api"`. Without an SDK behind it nothing is recorded, and next to nothing done. */
+  /** `import * as api from "@opentelemetry/api"`. Without an SDK behind it nothing is recorded. */
   readonly api: OpenTelemetryApi;
   /** Makes the spans. @default that which is registered with the API */
   readonly tracerProvider?: TracerProviderLike;
@@ -104,10 +104,19 @@ export function createTelemetry({
   const instruments = instrumentsOf(meterProvider.getMeter(SCOPE, version));
   const names = knownNames(tools);
   const { serverDuration, clientDuration } = instruments;
-  const serve = operations({ kind: "server", api, tracer, duration: serverDuration, names });
   const ask = operations({ kind: "client", api, tracer, duration: clientDuration, names: knownNames() });
   /** Spans by the parameters of their requests: limits that decide about a request hand these on as they are. */
   const spans = new WeakMap<object, SpanLike>();
+
+  const serve = operations({
+    kind: "server",
+    api,
+    tracer,
+    duration: serverDuration,
+    names,
+    // What is weakly held and not taken out is what the garbage collector has most to do with.
+    onEnd: ({ params }) => params && spans.delete(params),
+  });
 
   const spanOf = (params: object | undefined): SpanLike | undefined =>
     (params && spans.get(params)) ?? api.trace.getSpan(api.context.active());

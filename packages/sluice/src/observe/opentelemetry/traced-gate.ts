@@ -12,6 +12,14 @@ export function tracedGate(gate: McpGate, receive: Receive): McpGate {
   /** What `initialize` agreed on, where one origin is a connection. */
   const agreed = new WeakMap<Origin, string>();
 
+  /** It ends once. What is weakly held and not taken out is what the garbage collector has most to do with. */
+  function settle(request: JsonRpcRequest, how: (operation: Operation) => void): void {
+    const operation = running.get(request);
+    if (operation === undefined) return;
+    running.delete(request);
+    how(operation);
+  }
+
   const carriageOf = (origin: Origin) => ({
     isHttp: origin.connection === undefined,
     sessionId: origin.sessionId,
@@ -21,10 +29,7 @@ export function tracedGate(gate: McpGate, receive: Receive): McpGate {
   function admitted(requests: readonly JsonRpcRequest[], admission: Admission): Admission {
     if (admission.refusal !== undefined) return admission;
     const end = (verb: "finish" | "abandon" | "undo", how: (operation: Operation) => void) => () => {
-      for (const request of requests) {
-        const operation = running.get(request);
-        if (operation !== undefined) how(operation);
-      }
+      for (const request of requests) settle(request, how);
       admission[verb]();
     };
     return {
@@ -45,7 +50,7 @@ export function tracedGate(gate: McpGate, receive: Receive): McpGate {
       for (const request of requests) running.set(request, receive(request, carriage));
       const failed = (error: unknown): never => {
         const errorType = signal?.aborted ? "cancelled" : error instanceof Error ? error.name : "_OTHER";
-        for (const request of requests) running.get(request)?.failed(errorType);
+        for (const request of requests) settle(request, (operation) => operation.failed(errorType));
         throw error;
       };
       try {
@@ -60,19 +65,19 @@ export function tracedGate(gate: McpGate, receive: Receive): McpGate {
 
     refuse(request, refusal) {
       const response = gate.refuse(request, refusal) as { readonly result?: unknown; readonly error?: unknown };
-      running.get(request)?.answered(response.result ?? response.error);
+      settle(request, (operation) => operation.answered(response.result ?? response.error));
       return response;
     },
 
     sawAnswer(request, origin, result) {
       const { protocolVersion } = (result ?? {}) as { readonly protocolVersion?: unknown };
       if (request.method === "initialize" && typeof protocolVersion === "string") agreed.set(origin, protocolVersion);
-      running.get(request)?.answered(result);
+      settle(request, (operation) => operation.answered(result));
       gate.sawAnswer(request, origin, result);
     },
 
     sawFailure(request, retryAfterMs) {
-      running.get(request)?.failed("no_answer");
+      settle(request, (operation) => operation.failed("no_answer"));
       gate.sawFailure(request, retryAfterMs);
     },
   };

@@ -87,6 +87,17 @@ describe("a span of a request", () => {
     expect(api.trace.getActiveSpan()).toBeUndefined();
   });
 
+  it.each([[undefined], [null], ["text"], [7], [[]], [{ name: { toString: 1 }, uri: 5, _meta: [] }]])(
+    "does not mind parameters that are %j",
+    async (params: any) => {
+      const { receive, answer, spans, delivered } = setup({ store: memoryStore(), perClient: "9/min" });
+      receive({ id: 1, method: "tools/call", params });
+      await answer(1, { isError: true });
+      expect(delivered).toHaveLength(1);
+      expect(spans().map(({ name }) => name)).toEqual(["tools/call"]);
+    },
+  );
+
   it("has the error of the answer", async () => {
     const { receive, transport, span } = setup();
     receive({ id: 1, method: "resources/read", params: { uri: "note://1" } });
