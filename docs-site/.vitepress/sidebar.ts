@@ -39,6 +39,7 @@ export const subjects: readonly { readonly text: string; readonly pages: readonl
   {
     text: "Seeing and trying",
     pages: [
+      { text: "The live page", file: "docs/live-page.md" },
       { text: "Metrics and logs", file: "docs/metrics.md" },
       { text: "OpenTelemetry", file: "docs/opentelemetry.md" },
       { text: "Trying a policy on a log", file: "docs/simulate.md" },

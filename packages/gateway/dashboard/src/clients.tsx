@@ -29,7 +29,7 @@ export function Clients({ api, state, sort, look, done }: ClientsProps) {
   const { clients, known, limits, clockAheadMs, clientOrder } = state;
   const now = Date.now() + clockAheadMs;
   return (
-    <section class="panel most" aria-labelledby="clients-title">
+    <section class="panel most clients-panel" aria-labelledby="clients-title">
       <header>
         <h2 id="clients-title">Clients</h2>
         <span class="hint">{known > clients.length ? `${clients.length} of ${count(known)}` : count(known)}</span>

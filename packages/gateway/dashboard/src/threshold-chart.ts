@@ -36,6 +36,7 @@ export function thresholdChart(place: HTMLElement, line: HTMLElement, moved: (li
       {
         width: Math.max(place.clientWidth, 100),
         height: HEIGHT,
+        padding: [null, 28, null, null],
         legend: { show: false },
         cursor: { show: false },
         scales: { y: { range: () => [0, shown?.most ?? 1] } },

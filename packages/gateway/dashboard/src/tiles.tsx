@@ -22,18 +22,18 @@ export function Tiles({ state }: { state: State }) {
   const degraded = sum((second) => second.degraded);
   return (
     <section class="tiles" aria-label="The last minute">
-      <Tile name="Calls per second" value={decimal(rate)} note={`${count(all)} in a minute`} line={minute.map(calls)} />
+      <Tile name="Calls per second" value={decimal(rate)} note={`${count(all)} / min`} line={minute.map(calls)} />
       <Tile
         name="Refused"
         value={percent(refused, all)}
-        note={`${count(refused)} in a minute`}
+        note={`${count(refused)} / min`}
         line={minute.map((second) => second.refused)}
         tone={refused > 0 ? "refused" : undefined}
       />
       <Tile
         name="Waited in line"
         value={count(waited)}
-        note="in a minute"
+        note="calls / min"
         line={minute.map((second) => second.waited)}
         tone={waited > 0 ? "waited" : undefined}
       />
@@ -60,7 +60,7 @@ export function Tiles({ state }: { state: State }) {
       <Tile
         name="Without the store"
         value={count(degraded)}
-        note="decisions in a minute"
+        note="decisions / min"
         line={minute.map((second) => second.degraded)}
         tone={degraded > 0 ? "refused" : undefined}
       />

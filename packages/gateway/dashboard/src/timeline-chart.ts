@@ -57,6 +57,7 @@ export function timelineChart(place: HTMLElement, { zoomed, pointed }: ChartList
       {
         width: Math.max(place.clientWidth, 100),
         height: HEIGHT,
+        padding: [null, 28, null, null],
         legend: { show: false },
         cursor: { drag: { x: true, y: false }, points: { show: false }, y: false },
         scales: { x: { range: () => range }, y: { range: (_u, _min, max) => [0, Math.max(max, 4)] } },

@@ -62,7 +62,7 @@ describe.each(["light", "dark"] as const)("in %s colours", (colorScheme) => {
   it.each(SIZES)("the page fits a %s, and can be read", async (name, size) => {
     const { page, gateway, wrongs } = await open(POLICIES, { size, colorScheme });
     await traffic(gateway);
-    await page.getByText("87 in a minute").waitFor();
+    await page.getByText("87 / min").waitFor();
     await panel(page, "Tools").getByText("write_note").waitFor();
     await panel(page, "Decisions").getByRole("button", { name: "Why?" }).first().click();
     expect(await tooWide(page)).toEqual([]);

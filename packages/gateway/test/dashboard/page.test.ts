@@ -42,8 +42,8 @@ describe("the page", () => {
     await page.getByText("memory", { exact: true }).waitFor();
     await page.getByText("v1", { exact: true }).waitFor();
     await gateway.calls(25, "search", "ann");
-    await page.getByText("25 in a minute").waitFor();
-    await page.getByText("5 in a minute", { exact: true }).waitFor();
+    await page.getByText("25 / min").waitFor();
+    await page.getByText("5 / min", { exact: true }).waitFor();
     const tile = (name: string) =>
       page.locator(".tile").filter({ has: page.getByRole("heading", { name, exact: true }) });
     expect(await tile("Refused").innerText()).toContain("20 %");
@@ -116,7 +116,7 @@ describe("the page", () => {
       await page.getByText("Live", { exact: true }).waitFor();
       await panel(page, "Decisions").getByText("read_page").first().waitFor();
       await rowsOf(page, 7);
-      await page.getByText("5 in a minute").first().waitFor();
+      await page.getByText("5 / min").first().waitFor();
     } finally {
       line.close();
     }
