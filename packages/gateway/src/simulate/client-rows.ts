@@ -35,14 +35,33 @@ const MOST_QUIET = 50_000;
 const MOST_NOTED = 20_000;
 
 export function clientRows({ mostQuiet = MOST_QUIET, mostNoted = MOST_NOTED } = {}): ClientRows {
-  const quiet = new Map<string, ClientRow>();
+  // Two generations: what is not met while one fills up is forgotten with the other. To take the oldest entry out of a map, one by one,
+  // takes longer the more have been taken out.
+  let quiet = new Map<string, ClientRow>();
+  let earlier = new Map<string, ClientRow>();
   const noted = new Map<string, ClientRow>();
   let forgotten = 0;
+
+  function keep(row: ClientRow): ClientRow {
+    if (quiet.size >= mostQuiet / 2) {
+      forgotten += earlier.size;
+      earlier = quiet;
+      quiet = new Map();
+    }
+    quiet.set(row.client, row);
+    return row;
+  }
+
   return {
     of(client) {
       const known = quiet.get(client) ?? noted.get(client);
       if (known !== undefined) return known;
-      const row: ClientRow = {
+      const before = earlier.get(client);
+      if (before !== undefined) {
+        earlier.delete(client);
+        return keep(before);
+      }
+      return keep({
         client,
         tier: undefined,
         calls: 0,
@@ -56,22 +75,15 @@ export function clientRows({ mostQuiet = MOST_QUIET, mostNoted = MOST_NOTED } = 
         longestMs: 0,
         limitedUntil: 0,
         limits: new Map(),
-      };
-      if (quiet.size >= mostQuiet) {
-        quiet.delete(quiet.keys().next().value!);
-        forgotten++;
-      }
-      quiet.set(client, row);
-      return row;
+      });
     },
     note(row) {
-      if (!quiet.has(row.client) || noted.size >= mostNoted) return;
-      quiet.delete(row.client);
-      noted.set(row.client, row);
+      if (noted.size >= mostNoted) return;
+      if (quiet.delete(row.client) || earlier.delete(row.client)) noted.set(row.client, row);
     },
     noted,
     get known() {
-      return quiet.size + noted.size + forgotten;
+      return quiet.size + earlier.size + noted.size + forgotten;
     },
     get isWhole() {
       return forgotten === 0;

@@ -8,6 +8,11 @@ export interface Hasher {
   isSampled(kind: string, text: string): boolean;
 }
 
+interface Known {
+  readonly text: string;
+  readonly isSampled: boolean;
+}
+
 /** Names that are kept ready. */
 const KEPT = 10_000;
 const BYTES = 12;
@@ -15,19 +20,26 @@ const BYTES = 12;
 /** @param sample which part of all names, from 0 to 1 */
 export function hasher(secret: string | undefined, sample: number): Hasher {
   const key = secret ?? randomBytes(32);
-  const known = new Map<string, { readonly text: string; readonly isSampled: boolean }>();
+  // Two generations: what is not asked for while one fills up is forgotten with the other.
+  let known = new Map<string, Known>();
+  let earlier = new Map<string, Known>();
 
-  function lookUp(kind: string, text: string) {
+  function lookUp(kind: string, text: string): Known {
     const name = `${kind}\0${text}`;
     let found = known.get(name);
+    if (found !== undefined) return found;
+    found = earlier.get(name);
     if (found === undefined) {
       const bytes = createHmac("sha256", key).update(name).digest();
       // Other bytes than those that are shown, so that a sample does not look like one.
       const isSampled = bytes.readUInt32BE(BYTES) < sample * 2 ** 32;
       found = { text: bytes.subarray(0, BYTES).toString("base64url"), isSampled };
-      if (known.size >= KEPT) known.delete(known.keys().next().value!);
-      known.set(name, found);
     }
+    if (known.size >= KEPT / 2) {
+      earlier = known;
+      known = new Map();
+    }
+    known.set(name, found);
     return found;
   }
 
