@@ -9,6 +9,7 @@ const LINES = ["20.19", "22", "24", "26"];
 
 const PROGRAM = `
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createLimiter, createConcurrencyLimiter, perDay, perSecond } from "sluice";
 import { limitFetch, limitTool } from "sluice/mcp";
@@ -19,6 +20,7 @@ import { sluiceStore } from "sluice/compat/express-rate-limit";
 import { logDecisions } from "sluice/logs";
 import { createTelemetry } from "sluice/opentelemetry";
 import { createMetrics } from "sluice/prometheus";
+import { recordCalls } from "sluice/record";
 import { sqliteStore } from "sluice/sqlite";
 import { manualClock } from "sluice/testing";
 
@@ -73,6 +75,14 @@ for (let i = 0; i < 2; i++) await (await watched(post())).json();
 const { values } = await registered.get("sluice_decisions_total").get();
 assert.deepEqual(values.map(({ labels, value }) => [labels.decision, value]), [["allow", 1], ["deny", 1]]);
 assert.deepEqual(told, ["refused"]);
+
+const file = process.version + ".jsonl";
+const record = recordCalls({ file });
+const kept = limitFetch(async () => Response.json({ jsonrpc: "2.0", id: 1, result: {} }), { perClient: "1/min", client: () => "me", name: "kept", onCall: record.onCall });
+for (let i = 0; i < 2; i++) await (await kept(post())).json();
+await record.close();
+const lines = readFileSync(file, "utf8").trim().split("\\n").map((line) => JSON.parse(line));
+assert.deepEqual(lines.slice(1).map(({ tool, allowed }) => [tool, allowed]), [["t", undefined], ["t", false]]);
 
 const server = createServer(rateLimit((request, response) => response.end("ok"), { quota: "1/min" }));
 await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
