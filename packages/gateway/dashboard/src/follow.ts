@@ -10,6 +10,7 @@ interface Tick {
   readonly unsent: number;
   readonly clients: number;
   readonly near: number;
+  readonly slowMs?: number;
 }
 
 const KEPT_DECISIONS = 500;
@@ -56,9 +57,9 @@ export async function follow(api: Api, store: Store, signal: AbortSignal): Promi
       // A page that has just been opened has missed nothing.
       if (store.state.decisions.length > 0) store.change({ missed: data.count });
     } else if (name === "tick") {
-      const { now, points, unsent, clients, near } = data as Tick;
+      const { now, points, unsent, clients, near, slowMs } = data as Tick;
       const seconds = merged(store.state.seconds, points, now);
-      store.change({ seconds, unsent, known: clients, near, clockAheadMs: now - Date.now() });
+      store.change({ seconds, unsent, known: clients, near, slowMs, clockAheadMs: now - Date.now() });
     }
   }
 

@@ -9,7 +9,7 @@ export function Servers({ upstreams }: { upstreams: readonly UpstreamData[] }) {
         <h2 id="servers-title">Servers behind</h2>
       </header>
       {upstreams.length === 0 ? (
-        <p class="empty">The gateway knows nothing of the server behind: it speaks over stdio.</p>
+        <p class="empty">There is none to be seen: over stdio, and in a server of your own.</p>
       ) : (
         <ul class="servers">
           {upstreams.map((upstream) => (

@@ -21,6 +21,8 @@ export interface State {
   /** Clients that the gateway knows, and of those who are near to a limit. */
   readonly known: number;
   readonly near: number;
+  /** So long took 99 of 100 decisions at most, in milliseconds. */
+  readonly slowMs: number | undefined;
   readonly clientOrder: Order;
   readonly tools: readonly ToolRow[];
   readonly limits: readonly LimitRow[];
@@ -43,6 +45,7 @@ const EMPTY: State = {
   clients: [],
   known: 0,
   near: 0,
+  slowMs: undefined,
   clientOrder: "calls",
   tools: [],
   limits: [],

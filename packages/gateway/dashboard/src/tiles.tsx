@@ -10,7 +10,7 @@ type Numbers = Omit<Second, "at">;
 
 /** What is going on, in numbers, each with its last minute. */
 export function Tiles({ state }: { state: State }) {
-  const { known, near, clockAheadMs } = state;
+  const { known, near, slowMs, clockAheadMs } = state;
   // The running second is not full yet.
   const end = Math.floor((Date.now() + clockAheadMs) / 1000) * 1000;
   const minute = lastSeconds(state.seconds, end);
@@ -56,6 +56,11 @@ export function Tiles({ state }: { state: State }) {
         note="calls stopped"
         line={minute.map((second) => second.loops)}
         tone={loops > 0 ? "refused" : undefined}
+      />
+      <Tile
+        name="Time to decide"
+        value={slowMs === undefined ? "–" : slowMs < 0.1 ? "< 0.1 ms" : `${decimal(slowMs)} ms`}
+        note="99 of 100"
       />
       <Tile
         name="Without the store"

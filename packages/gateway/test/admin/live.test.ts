@@ -33,6 +33,8 @@ describe("what was decided", () => {
     const one = counts(() => now);
     for (const event of events()) one.saw(event);
     expect(one.series(0)).toEqual([{ at: 5_000, allowed: 2, waited: 0, refused: 1, shadow: 1, degraded: 0, loops: 0 }]);
+    expect(one.slowMs).toBeGreaterThanOrEqual(0);
+    expect(counts().slowMs).toBeUndefined();
     expect(one.tools()).toEqual([{ tool: "t", passed: 2, refused: 1, waited: 0, lastAt: 5_000 }]);
     now += 900_000;
     for (const event of events()) one.saw(event);
@@ -52,6 +54,7 @@ describe("what was decided", () => {
       ["p.per-second", "9 per second", "shadow", 0],
       ["p.per-second", "1 per second", "shadow", 0],
     ]);
+    expect(one.limits([])).toEqual([]);
     for (const event of events()) one.saw(event);
     expect(one.limits([])).toContainEqual({
       ...{ policy: "tools.*", quota: "tools.other.per-hour", rate: "2 per hour", mode: "enforce" },

@@ -91,6 +91,16 @@ describe("the log of decisions", () => {
     await log(page).getByText("Nothing fits.").waitFor();
   });
 
+  it("shows names as they are: what clients make up is text", async () => {
+    const { page, gateway, wrongs } = await open(POLICIES);
+    const name = `<img src="x" onerror="alert(1)">${"long".repeat(50)}`;
+    await gateway.calls(1, name, "ann");
+    await rows(page).first().getByText(name).waitFor();
+    await panel(page, "Tools").getByText(name).waitFor();
+    expect(await page.evaluate(() => document.querySelectorAll("img").length)).toBe(0);
+    expect(wrongs).toEqual([]);
+  });
+
   it("shows loops, and what the model was told of them", async () => {
     const { page, gateway } = await open(
       "perClient: 100/min\nloops: { warnAfter: 2, slowAfter: 2, stopAfter: 3, slow: 0s }\n",

@@ -48,6 +48,7 @@ describe("the page", () => {
       page.locator(".tile").filter({ has: page.getByRole("heading", { name, exact: true }) });
     expect(await tile("Refused").innerText()).toContain("20 %");
     expect(await tile("Would be refused").innerText()).toMatch(/\n12\s/);
+    expect(await tile("Time to decide").innerText()).toMatch(/[\d.]+ ms/);
     await tile("Near a limit").getByText("1", { exact: true }).waitFor();
     expect(await tile("Near a limit").innerText()).toContain("of 1 clients");
     expect(wrongs).toEqual([]);

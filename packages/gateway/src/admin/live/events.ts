@@ -51,7 +51,14 @@ export function sendEvents(response: ServerResponse, { live, keyPartsOf, after }
     const running = secondOf(Date.now());
     const points = counts.series(told).filter(({ at }) => at < running);
     told = running;
-    send("tick", { now: Date.now(), points, unsent: log.unsent, clients: clients.size, near: clients.near });
+    send("tick", {
+      now: Date.now(),
+      points,
+      unsent: log.unsent,
+      clients: clients.size,
+      near: clients.near,
+      slowMs: counts.slowMs,
+    });
   }, SECOND_MS).unref();
   response.on("close", () => {
     leave();
