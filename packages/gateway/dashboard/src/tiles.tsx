@@ -40,7 +40,7 @@ export function Tiles({ state }: { state: State }) {
       <Tile
         name="Would be refused"
         value={count(shadow)}
-        note="by limits on trial"
+        note="on trial"
         line={minute.map((second) => second.shadow)}
         tone={shadow > 0 ? "shadow" : undefined}
       />
@@ -60,7 +60,7 @@ export function Tiles({ state }: { state: State }) {
       <Tile
         name="Time to decide"
         value={slowMs === undefined ? "–" : slowMs < 0.1 ? "< 0.1 ms" : `${decimal(slowMs)} ms`}
-        note="99 of 100"
+        note="p99"
       />
       <Tile
         name="Without the store"
