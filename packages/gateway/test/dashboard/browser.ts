@@ -8,7 +8,7 @@ const PICTURES = join(import.meta.dirname, "screenshots");
 
 export const DESKTOP = { width: 1440, height: 900 };
 /** What is waited for says by its name what did not come. */
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 40_000;
 
 export const PHONE = { width: 390, height: 844 };
 

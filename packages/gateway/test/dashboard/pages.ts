@@ -1,5 +1,5 @@
 import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll } from "vitest";
+import { afterAll, afterEach, beforeAll, vi } from "vitest";
 import { openPage, startBrowser, type Watched } from "./browser.ts";
 import { startWatchable, TOKEN, type Watchable } from "./gateway.ts";
 
@@ -7,6 +7,9 @@ import { startWatchable, TOKEN, type Watchable } from "./gateway.ts";
 export interface Scene extends Watched {
   readonly gateway: Watchable;
 }
+
+// On a machine that runs all tests at once a browser takes its time.
+vi.setConfig({ testTimeout: 120_000 });
 
 type Options = Parameters<typeof openPage>[1];
 
