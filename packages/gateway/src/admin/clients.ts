@@ -1,4 +1,5 @@
 import type { McpDecisionEvent } from "sluice/mcp";
+import { newsOfCalls } from "./live/news.ts";
 
 /** What a gateway knows of a client since it started. */
 export interface ClientRow {
@@ -7,7 +8,7 @@ export interface ClientRow {
   readonly tier?: string | undefined;
   readonly passed: number;
   readonly refused: number;
-  /** Refusals of limits on trial. */
+  /** Of the passed: those that a limit on trial would have refused. */
   readonly wouldBeRefused: number;
   /** Its last call, in milliseconds since 1970. */
   readonly lastAt: number;
@@ -55,28 +56,33 @@ const rank: Readonly<Record<Order, (row: ClientRow) => number>> = {
 
 export function clientTable({ capacity = MOST_CLIENTS, now = Date.now } = {}): ClientTable {
   const rows = new Map<string, ClientRow>();
+  const newsOf = newsOfCalls();
   const fresh = { passed: 0, refused: 0, wouldBeRefused: 0 };
 
   return {
-    saw({ call: { method, tool }, client, tier, mode, decision, decisions }) {
+    saw(event) {
+      const { call, client, tier, mode, decision, decisions } = event;
+      const { isNewCall, isFirstRefusalOnTrial } = newsOf(event);
       const before = rows.get(client);
       const { passed, refused, wouldBeRefused } = before ?? fresh;
-      const isOver = !decision.allowed;
-      if (mode === "shadow" && before !== undefined) {
-        if (isOver) rows.set(client, { ...before, wouldBeRefused: wouldBeRefused + 1 });
+      if (!isNewCall) {
+        if (isFirstRefusalOnTrial && before !== undefined) {
+          rows.set(client, { ...before, wouldBeRefused: wouldBeRefused + 1 });
+        }
         return;
       }
       rows.delete(client);
       if (rows.size >= capacity) rows.delete(rows.keys().next().value!);
       const all: readonly Limiting[] = [{ decision }, ...decisions];
       const { policy, decision: tight } = all.reduce((a, b) => (share(b) <= share(a) ? b : a));
-      const isTrial = mode === "shadow";
+      const hasPassed = mode === "shadow" || decision.allowed;
+      const { method, tool } = call;
       rows.set(client, {
         client,
         tier,
-        passed: passed + (isOver && !isTrial ? 0 : 1),
-        refused: refused + (isOver && !isTrial ? 1 : 0),
-        wouldBeRefused: wouldBeRefused + (isOver && isTrial ? 1 : 0),
+        passed: passed + (hasPassed ? 1 : 0),
+        refused: refused + (hasPassed ? 0 : 1),
+        wouldBeRefused: wouldBeRefused + (isFirstRefusalOnTrial ? 1 : 0),
         lastAt: now(),
         lastCall: { method, tool },
         tightest: {

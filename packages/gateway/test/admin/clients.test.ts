@@ -1,4 +1,4 @@
-import type { McpDecisionEvent } from "sluice/mcp";
+import type { McpCall, McpDecisionEvent } from "sluice/mcp";
 import { describe, expect, it } from "vitest";
 import { clientTable } from "../../src/admin/clients.ts";
 import { tableOf } from "../../src/cli/top.ts";
@@ -6,12 +6,16 @@ import { tableOf } from "../../src/cli/top.ts";
 interface Given {
   readonly allowed?: boolean;
   readonly mode?: "enforce" | "shadow";
+  readonly call?: McpCall;
   readonly tier?: string;
   /** What is left of each limit, in percent. */
   readonly left?: readonly number[];
 }
 
-function event(client: string, { allowed = true, mode = "enforce", tier, left = [50] }: Given = {}): McpDecisionEvent {
+function event(
+  client: string,
+  { allowed = true, mode = "enforce", tier, left = [50], call = newCall() }: Given = {},
+): McpDecisionEvent {
   const decisions = left.map((remaining, i) => ({
     policy: `p${i}`,
     quota: {} as never,
@@ -27,9 +31,10 @@ function event(client: string, { allowed = true, mode = "enforce", tier, left = 
       degraded: false,
     },
   }));
-  const call = { method: "tools/call", params: {} } as const;
   return { call, client, tier, mode, decision: decisions[0]!.decision, decisions, waitedMs: 0, tookMs: 0 };
 }
+
+const newCall = (): McpCall => ({ method: "tools/call", params: {} });
 
 describe("who calls", () => {
   it("is counted by client, with the limit of which least is left", () => {
@@ -52,16 +57,18 @@ describe("who calls", () => {
 
   it("is not counted twice by limits on trial", () => {
     const table = clientTable();
-    table.saw(event("a"));
-    table.saw(event("a", { mode: "shadow", allowed: false, left: [0] }));
+    const call = newCall();
+    table.saw(event("a", { call }));
+    for (let i = 0; i < 2; i++) table.saw(event("a", { call, mode: "shadow", allowed: false, left: [0] }));
     table.saw(event("b", { mode: "shadow", allowed: false }));
+    table.saw(event("b", { mode: "shadow" }));
     const rows = table
       .top(2, "last")
       .map(({ client, passed, refused, wouldBeRefused }) => [client, passed, refused, wouldBeRefused]);
     expect(new Set(rows)).toEqual(
       new Set([
         ["a", 1, 0, 1],
-        ["b", 1, 0, 1],
+        ["b", 2, 0, 1],
       ]),
     );
   });

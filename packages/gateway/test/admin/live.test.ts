@@ -42,6 +42,27 @@ describe("what was decided", () => {
     expect(one.series(905_001)).toEqual([]);
   });
 
+  it("is counted when all limits are on trial, and once when several are", () => {
+    const one = counts(() => 5_000);
+    const gate = createMcpGate({
+      store: memoryStore(),
+      mode: "shadow",
+      perClient: "1/h",
+      onDecision: (event) => one.saw(event),
+    });
+    const several = createMcpGate({
+      store: memoryStore(),
+      policies: ["a", "b", "c"].map((name, i) => ({ name, quota: i === 0 ? "9/h" : "1/h", mode: "shadow" })),
+      onDecision: (event) => one.saw(event),
+    });
+    const request = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "t" } } as const;
+    for (let i = 0; i < 2; i++) void gate.admit([request], { connection: "a" });
+    expect(one.series(0)).toMatchObject([{ allowed: 2, refused: 0, shadow: 1 }]);
+    for (let i = 0; i < 2; i++) void several.admit([request], { connection: "a" });
+    expect(one.series(0)).toMatchObject([{ allowed: 4, refused: 0, shadow: 2 }]);
+    expect(one.tools()).toMatchObject([{ tool: "t", passed: 4, refused: 0 }]);
+  });
+
   it("names all limits, those too that no call has met", () => {
     const one = counts(() => 7);
     const gate = createMcpGate({

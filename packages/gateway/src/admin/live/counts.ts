@@ -1,4 +1,5 @@
-import type { KnownLimit, McpDecisionEvent } from "sluice/mcp";
+import type { KnownLimit, McpCall, McpDecisionEvent } from "sluice/mcp";
+import { newsOfCalls } from "./news.ts";
 
 /** What was decided within a second. */
 export interface Second {
@@ -8,7 +9,7 @@ export interface Second {
   /** Of the allowed: those that stood in line first. */
   waited: number;
   refused: number;
-  /** Refusals of limits on trial. */
+  /** Of the allowed: those that a limit on trial would have refused. */
   shadow: number;
   /** Decisions that were made without the store. */
   degraded: number;
@@ -68,6 +69,7 @@ export function counts(now: () => number = Date.now): Counts {
   const seconds: Second[] = [];
   const tools = new Map<string, ToolRow>();
   const limits = new Map<string, LimitRow>();
+  const newsOf = newsOfCalls();
   const took = new Float64Array(LAST);
   let decided = 0;
 
@@ -104,28 +106,30 @@ export function counts(now: () => number = Date.now): Counts {
     return row;
   }
 
+  function countCall(second: Second, { tool: name }: McpCall, hasPassed: boolean, waitedMs: number): void {
+    if (!hasPassed) second.refused++;
+    else {
+      second.allowed++;
+      if (waitedMs > 0) second.waited++;
+    }
+    if (name === undefined) return;
+    const tool = toolOf(name);
+    if (hasPassed) tool.passed++;
+    else tool.refused++;
+    if (waitedMs > 0) tool.waited++;
+    tool.lastAt = now();
+  }
+
   return {
-    saw({ call, mode, decision, decisions, waitedMs, tookMs, refusal }) {
+    saw(event) {
+      const { call, mode, decision, decisions, waitedMs, tookMs, refusal } = event;
+      const { isNewCall, isFirstRefusalOnTrial } = newsOf(event);
       const second = current();
       took[decided++ % LAST] = tookMs;
       if (decision.degraded) second.degraded++;
       if (refusal?.loop !== undefined) second.loops++;
-      if (mode === "shadow") {
-        if (!decision.allowed) second.shadow++;
-      } else {
-        if (!decision.allowed) second.refused++;
-        else {
-          second.allowed++;
-          if (waitedMs > 0) second.waited++;
-        }
-        if (call.tool !== undefined) {
-          const tool = toolOf(call.tool);
-          if (decision.allowed) tool.passed++;
-          else tool.refused++;
-          if (waitedMs > 0) tool.waited++;
-          tool.lastAt = now();
-        }
-      }
+      if (isFirstRefusalOnTrial) second.shadow++;
+      if (isNewCall) countCall(second, call, mode === "shadow" || decision.allowed, waitedMs);
       for (const { policy, quota, decision: one } of decisions) {
         const limit = limitOf({ policy, quota, mode });
         limit.calls++;

@@ -118,14 +118,17 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
       announce({ call, client: key, tier, mode, ...outcome, tookMs, refusal });
   }
 
-  /** Asks what limits on trial say, beside an admission. */
+  /** Asks what limits on trial say, beside an admission: each by itself, or all together where none is in force. */
   function tried(list: readonly Applied[], admission: Admission): Admission {
-    const since = asked();
-    return withShadow(
-      admission,
-      () => admissions.attempt(list),
-      (heard) => tell(list, "shadow", heard, since),
-    );
+    const trials = options.mode === "shadow" ? [list] : ruleByRule(list);
+    return trials.reduce((whole, trial) => {
+      const since = asked();
+      return withShadow(
+        whole,
+        () => admissions.attempt(trial),
+        (heard) => tell(trial, "shadow", heard, since),
+      );
+    }, admission);
   }
 
   const onResult = options.onResult && isolated("onResult", options.onResult);
@@ -199,6 +202,20 @@ function inMode(list: readonly Applied[], mode: Rule["mode"]): readonly Applied[
     const rules = one.rules.filter((rule) => rule.mode === mode);
     return rules.length === 0 ? [] : [{ ...one, rules }];
   });
+}
+
+/** The same calls and rules, one list for each rule. */
+function ruleByRule(list: readonly Applied[]): readonly (readonly Applied[])[] {
+  const byRule = new Map<Rule, Applied[]>();
+  for (const one of list) {
+    for (const rule of one.rules) {
+      const alone = { ...one, rules: [rule] };
+      const known = byRule.get(rule);
+      if (known === undefined) byRule.set(rule, [alone]);
+      else known.push(alone);
+    }
+  }
+  return [...byRule.values()];
 }
 
 /** What could not be decided is not let through: the answer says that the limiter failed, not that there is a limit. */

@@ -34,7 +34,7 @@ export interface McpDecisionEvent {
   readonly client: string;
   /** The client's tier, where it has one. */
   readonly tier?: string | undefined;
-  /** `"shadow"`: what policies on trial say. The call went on whatever it is. */
+  /** `"shadow"`: what a policy on trial says, in an event of its own for each. The call went on whatever it is. */
   readonly mode: "enforce" | "shadow";
   /** The quota that matters most. */
   readonly decision: Decision;

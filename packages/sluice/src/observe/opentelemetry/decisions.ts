@@ -32,11 +32,14 @@ export function decisionRecorder({ instruments, names, spanOf }: DecisionsOption
     const policy = { [RATE_LIMIT.policy]: binding?.policy ?? decision.quota };
     const kind = { [RATE_LIMIT.kind]: kindOf(binding?.quota, refusal) };
     const ofTier: Attributes = tier === undefined ? {} : { [RATE_LIMIT.tier]: tier };
-    spanOf(call.params)?.setAttributes(
-      mode === "shadow"
-        ? { [RATE_LIMIT.shadowDecision]: said, [RATE_LIMIT.shadowPolicy]: policy[RATE_LIMIT.policy]! }
-        : { ...numbersOf(decision), ...policy, ...kind, ...ofTier, ...decided(said), ...waited(waitedMs) },
-    );
+    // A span has room for one limit on trial: what is worth knowing is that one would have refused the call.
+    if (mode === "enforce") {
+      const whole = { ...numbersOf(decision), ...policy, ...kind, ...ofTier, ...decided(said), ...waited(waitedMs) };
+      spanOf(call.params)?.setAttributes(whole);
+    } else if (!decision.allowed) {
+      const attributes = { [RATE_LIMIT.shadowDecision]: said, [RATE_LIMIT.shadowPolicy]: policy[RATE_LIMIT.policy]! };
+      spanOf(call.params)?.setAttributes(attributes);
+    }
     decisions.add(1, {
       [RATE_LIMIT.decision]: mode === "shadow" ? `shadow_${said}` : said,
       ...policy,

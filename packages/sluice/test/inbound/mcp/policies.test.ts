@@ -189,6 +189,43 @@ describe("a policy on trial", () => {
     ]);
   });
 
+  it.each<[string, { mode?: "shadow" }, [string, boolean][]]>([
+    [
+      "each by itself, beside limits in force",
+      {},
+      [
+        ["narrow", true],
+        ["wide", true],
+        ["narrow", false],
+        ["wide", true],
+        ["narrow", false],
+        ["wide", false],
+      ],
+    ],
+    [
+      "together, where none is in force: what one refuses, the others are not charged",
+      { mode: "shadow" },
+      [
+        ["narrow", true],
+        ["narrow", false],
+        ["narrow", false],
+      ],
+    ],
+  ])("several are tried %s", (_, options, said) => {
+    const heard: [string, boolean][] = [];
+    const { delivered, call } = setup({
+      ...options,
+      policies: [
+        { name: "narrow", quota: "1/h", mode: "shadow" },
+        { name: "wide", quota: "2/h", mode: "shadow" },
+      ],
+      onDecision: ({ decision: { quota, allowed } }) => heard.push([quota.replace(".per-hour", ""), allowed]),
+    });
+    for (let i = 1; i <= 3; i++) call(i);
+    expect(delivered).toHaveLength(3);
+    expect(heard).toEqual(said);
+  });
+
   it("has a state of its own: enforced later, it begins anew", () => {
     const trial = setup({ policies: [{ name: "calls", quota: "1/h", mode: "shadow" }] });
     trial.call(1);
