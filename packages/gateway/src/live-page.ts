@@ -120,5 +120,6 @@ const NO_OVERRIDES = {
   },
   remove: async () => false,
   find: () => undefined,
+  blockedUntil: () => undefined,
   close() {},
 } satisfies ReturnType<typeof createOverrides>;

@@ -32,6 +32,8 @@ export interface Overrides {
   refresh(): Awaitable<void>;
   /** The one that is in force in this process. */
   find(limit: string, client: string): Override | undefined;
+  /** Until when a client is blocked, in milliseconds since 1970; `undefined`: it is not. */
+  blockedUntil(limit: string, client: string): number | undefined;
   /** Reads no more. */
   close(): void;
 }
@@ -67,6 +69,8 @@ export function createOverrides({
   const nowMs = (): number => clock.wall() / 1000;
   /** By limit and by client: this stands in the way of every decision. */
   let known = new Map<string, Map<string, Override>>();
+  /** Most often nobody is blocked, and every limit of a call asks. */
+  let hasBlocks = false;
   let version = -1;
   let isClosed = false;
   let cancel: () => void = () => {};
@@ -74,7 +78,9 @@ export function createOverrides({
   function learn(found: DocumentText | undefined): void {
     if (found === undefined || found.version === version) return;
     known = new Map();
+    hasBlocks = false;
     for (const one of listed(found.text)) {
+      hasBlocks ||= one.quota === BLOCKED;
       const ofLimit = known.get(one.limit) ?? new Map<string, Override>();
       known.set(one.limit, ofLimit.set(one.client, one));
     }
@@ -111,6 +117,11 @@ export function createOverrides({
     }
   }
 
+  function find(limit: string, client: string): Override | undefined {
+    const found = known.get(limit)?.get(client);
+    return found !== undefined && found.until > nowMs() ? found : undefined;
+  }
+
   const inForce = (list: readonly Override[]) => list.filter(({ until }) => until > nowMs());
 
   poll();
@@ -130,9 +141,11 @@ export function createOverrides({
       });
     },
     remove: (which) => change((list) => list.delete(nameOf(which))),
-    find(limit, client) {
-      const found = known.get(limit)?.get(client);
-      return found !== undefined && found.until > nowMs() ? found : undefined;
+    find,
+    blockedUntil(limit, client) {
+      if (!hasBlocks) return undefined;
+      const found = find(limit, client);
+      return found?.quota === BLOCKED ? found.until : undefined;
     },
     close() {
       isClosed = true;

@@ -10,7 +10,7 @@ import { type Adaptation, type AdaptOptions, adaptation } from "./adapt.ts";
 import type { McpCall } from "./call.ts";
 import { type Cost, costOf } from "./cost.ts";
 import type { KeyOf } from "./key.ts";
-import { BLOCKED, type Overrides } from "./overrides.ts";
+import type { Overrides } from "./overrides.ts";
 import { placesOf } from "./places.ts";
 import { ratesOf } from "./rates.ts";
 import type { ScheduledQuota } from "./schedule.ts";
@@ -132,10 +132,7 @@ export function ruleOf(options: RuleOptions): Rule {
     settles: settler !== undefined,
     ...(adapts !== undefined && { adaptation: adapts }),
     holdsPlaces: places !== undefined,
-    blockedUntil({ client }) {
-      const other = options.overrides?.find(where, client);
-      return other?.quota === BLOCKED ? other.until : undefined;
-    },
+    blockedUntil: ({ client }) => options.overrides?.blockedUntil(where, client),
     ...(rates !== undefined &&
       isSync(store) &&
       places === undefined &&

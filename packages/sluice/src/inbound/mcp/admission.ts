@@ -74,7 +74,7 @@ export function admissionsOver(store: Store, usualWaitMs: number, watch?: Watch)
 
   /** Every claim is made anew for each attempt: a place has a new name each time. */
   const claimsOf = (list: readonly Applied[]): readonly RuleClaim[] =>
-    list.flatMap(({ call, rules, ...caller }) => rules.flatMap((rule) => rule.claims(call, caller)));
+    list.flatMap((one) => one.rules.flatMap((rule) => rule.claims(one.call, one)));
 
   function attempt(list: readonly Applied[]): Awaitable<Admission> {
     const blocked = blockedBy(list, clock);

@@ -9,8 +9,8 @@ const QUOTA: Quota = { name: "block", text: "not at all", limit: 0, periodMs: 0,
 
 /** The refusal of calls of which one is blocked by an override; `undefined` when none is. Nothing is charged. */
 export function blockedBy(list: readonly Applied[], clock: Clock): Admission | undefined {
-  for (const { rules, call: _, ...caller } of list) {
-    for (const rule of rules) {
+  for (const caller of list) {
+    for (const rule of caller.rules) {
       const until = rule.blockedUntil(caller);
       if (until === undefined) continue;
       const leftMs = Math.max(1, until - clock.wall() / 1000);

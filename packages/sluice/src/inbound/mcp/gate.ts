@@ -80,6 +80,7 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
   const onAdapt = options.onAdapt && isolated("onAdapt", options.onAdapt);
   const rules = rulesOf(options, store, name, { ...options, ...(onAdapt && { onAdapt }) });
   const rulesFor = ruleIndex(rules);
+  const hasTrials = rules.some(({ mode }) => mode === "shadow");
   const usualWaitMs = maxWaitOf(options.wait);
   const tierOf = tierReader(options.tier);
   const code = errorCodeOf(options.errorCode);
@@ -148,10 +149,10 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
       const since = asked();
       return chain(applied(calls), (list) => {
         if (list.length === 0) return free;
-        const enforced = inMode(list, "enforce");
+        const enforced = hasTrials ? inMode(list, "enforce") : list;
         return chain(enforced.length === 0 ? free : admissions.admit(enforced, signal), (admission) => {
           tell(enforced, "enforce", admission, since);
-          const onTrial = inMode(list, "shadow");
+          const onTrial = hasTrials ? inMode(list, "shadow") : [];
           if (admission.refusal !== undefined) return admission;
           const whole = onTrial.length === 0 ? admission : tried(onTrial, admission);
           return results === undefined ? whole : results.expect(requests, calls, { list, admission: whole, since });
