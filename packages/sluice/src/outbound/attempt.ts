@@ -4,6 +4,7 @@ import type { ActualCost, Attempt, Attempting, Call, Make } from "./call.ts";
 import type { Heard, HeardCall } from "./feedback/hearing.ts";
 import type { ResponseHead } from "./feedback/statement.ts";
 import type { Repeatable } from "./retry/may-repeat.ts";
+import type { Line } from "./scheduler/line.ts";
 import { type Started, startedOf, type Units } from "./scheduler/queued-call.ts";
 import type { CallOptions } from "./upstream-options.ts";
 
@@ -21,7 +22,7 @@ export class MadeAttempt<T> implements Attempt, HeardCall {
   /** The call, if it has waited. */
   readonly call: Call<T> | undefined;
   readonly attempt: number;
-  readonly startedAt: number;
+  startedAt: number;
   readonly admission: Admission | undefined;
   readonly sequence: number;
   /** Aborts when it takes too long. */
@@ -31,7 +32,7 @@ export class MadeAttempt<T> implements Attempt, HeardCall {
   /** Units that it is charged. */
   charged: number;
   isOver = false;
-  readonly #units: Units;
+  #units: Units;
   #controller: AbortController | undefined;
 
   constructor(
@@ -60,6 +61,16 @@ export class MadeAttempt<T> implements Attempt, HeardCall {
     this.admission = admission;
     this.sequence = sequence;
     this.charged = cost;
+  }
+
+  /**
+   * It starts now. A process may stand still at any moment, and most often does where memory is taken: units that were
+   * taken before that count from now on.
+   */
+  begin({ clock, starts }: Line): void {
+    const takenAt = this.startedAt;
+    this.startedAt = clock.elapsed();
+    if (this.startedAt - takenAt > (starts.mayLag ?? Infinity)) this.#units = starts.restamp!(this);
   }
 
   get started(): Started {

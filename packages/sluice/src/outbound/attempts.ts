@@ -84,14 +84,14 @@ export class Attempts implements Attempting {
   }
 
   /** A call that waited has its units, and starts now. */
-  begin<T>(call: Call<T>, units: Units): Promise<T> {
+  begin<T>(call: Call<T>, units: Units, takenAt = this.#shared.line.clock.elapsed()): Promise<T> {
     const { line } = this.#shared;
     line.started(call);
     const { make, options, repeatable, lane, cost } = call;
-    return this.attempt(make, options, repeatable, lane, cost, units, line.clock.elapsed(), call);
+    return this.attempt(make, options, repeatable, lane, cost, units, takenAt, call);
   }
 
-  /** A call that has its units starts now. Without `call` it came now. */
+  /** A call that has its units, since `now`, starts. Without `call` it came then. */
   attempt<T>(
     make: Make<T>,
     options: CallOptions,
@@ -181,8 +181,10 @@ export class Attempts implements Attempting {
   }
 
   #make<T>(made: MadeAttempt<T>): Promise<T> {
+    const { line } = this.#shared;
     let outcome: T | PromiseLike<T>;
     if (this.#settings.timeoutMs !== Infinity) made.timeout = new AbortController();
+    made.begin(line);
     try {
       outcome = made.make(made);
     } catch (error) {
@@ -190,8 +192,7 @@ export class Attempts implements Attempting {
     }
     if (made.timeout !== undefined) {
       const { name, timeoutMs } = this.#settings;
-      const { clock } = this.#shared.line;
-      outcome = inTime(Promise.resolve(outcome), { clock, name, timeoutMs, timeout: made.timeout });
+      outcome = inTime(Promise.resolve(outcome), { clock: line.clock, name, timeoutMs, timeout: made.timeout });
     }
     // Each call that runs has these two: bound methods are smaller than functions with what they remember.
     return (outcome instanceof Promise ? outcome : Promise.resolve(outcome)).then(

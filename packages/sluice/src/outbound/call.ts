@@ -30,7 +30,7 @@ export type Make<T> = (attempt: Attempt) => T | PromiseLike<T>;
 
 /** What makes attempts of calls, and is told what comes of them and of calls that are not made. */
 export interface Attempting {
-  begin<T>(call: Call<T>, units: Units): Promise<T>;
+  begin<T>(call: Call<T>, units: Units, takenAt?: number): Promise<T>;
   refused(error: unknown): void;
   /** An attempt has ended with this; another may follow. */
   returned<T>(attempt: MadeAttempt<T>, value: T): T | Promise<T>;
@@ -75,8 +75,8 @@ export class Call<T> extends QueuedCall {
     this.repeatable = repeatable;
   }
 
-  override start(units: Units): void {
-    this.settle!(this.attempts.begin(this, units));
+  override start(units: Units, takenAt?: number): void {
+    this.settle!(this.attempts.begin(this, units, takenAt));
   }
 
   /** Where it only cannot be made *again*, what came of it before is worth more than that. */

@@ -150,7 +150,7 @@ export function localStarts(options: LocalStartsOptions): Starts {
       const outcome = take(call.lane, call.cost, now);
       if (isTaken(outcome)) {
         lanes.serve(call);
-        call.start(outcome);
+        call.start(outcome, now);
       } else if (outcome.forLane > outcome.forAll) {
         // A lane that waits for calls to end is looked at again when one does.
         lanes.putAside(now + outcome.forLane);
@@ -173,11 +173,11 @@ export function localStarts(options: LocalStartsOptions): Starts {
     return store.take([{ ledger, key: scopeKey(limit.per, name, lane), cost }], { mode: Mode.peek })[0]!;
   }
 
-  function force(limit: Window, lane: string, cost: number, receipt = 0): void {
-    if (cost === 0) return;
-    store.take([{ ledger: limit.ledger, key: scopeKey(limit.limit.per, name, lane), cost, receipt }], {
-      mode: Mode.force,
-    });
+  /** Returns the receipt. */
+  function force({ ledger, limit }: Window, lane: string, cost: number, receipt = 0): number {
+    if (cost === 0) return receipt;
+    const demand = { ledger, key: scopeKey(limit.per, name, lane), cost, receipt };
+    return store.take([demand], { mode: Mode.force })[0]!.receipt;
   }
 
   function freed({ lane, cost, charged = cost }: Running, how: "undo" | "end"): void {
@@ -200,6 +200,16 @@ export function localStarts(options: LocalStartsOptions): Starts {
       const outcome = take(lane, cost, now);
       return isTaken(outcome) ? outcome : undefined;
     },
+    ...(windows.length > 0 && {
+      mayLag: Math.min(...windows.map(({ limit }) => lag(clock, limit))),
+      restamp({ lane, cost, started }) {
+        const receipts = windows.map((window, i) => {
+          force(window, lane, -cost, started.receipts[i]);
+          return force(window, lane, cost);
+        });
+        return { id: NAMELESS, receipts };
+      },
+    }),
     pump,
     left: () => {
       if (lanes.size === 0) rest(Infinity);

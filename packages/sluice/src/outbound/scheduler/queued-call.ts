@@ -70,8 +70,8 @@ export abstract class QueuedCall {
     return this.arrivedAt + OFFSETS[this.rank]!;
   }
 
-  /** It has its units: it starts now. */
-  abstract start(units: Units): void;
+  /** It has its units, since `takenAt`: it starts now. */
+  abstract start(units: Units, takenAt?: number): void;
   /** It will not start. */
   abstract refuse(error: unknown): void;
 }

@@ -24,6 +24,10 @@ export interface Starts {
   readonly isAlone: boolean;
   /** Take the units of a call that nobody stands before. Undefined: it has to wait. Only where decisions come at once. */
   take?(lane: string, cost: number, now: number): Units | undefined;
+  /** A call that starts so much later than its units were taken would be too early for whoever has them next. @default no time matters */
+  readonly mayLag?: number;
+  /** A call whose units were taken earlier starts only now: they count from now on. Returns them. */
+  restamp?(call: Running): Units;
   /** Something has changed: start everybody who can start. */
   pump(): void;
   /** A call waits no more, and did not start. */
