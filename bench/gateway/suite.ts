@@ -13,7 +13,7 @@ export interface GatewayResults {
       readonly behind: number;
       readonly ratio: number;
       /** The same with a byte proxy in the gateway's place, × the server by itself: no proxy on `node:http` takes less. */
-      readonly byteProxyRatio?: number;
+      readonly byteProxyRatio: number;
     };
     /** Proxies alone, in front of a server that does next to nothing. */
     readonly proxies: Record<"byte proxy" | "sluice" | "mcp-proxy", number>;

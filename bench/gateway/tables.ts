@@ -13,7 +13,7 @@ export function gatewayTables({ http, stdio, policies }: GatewayResults): string
   const thousands = (value: number) => `${Math.round(value / 1000)},000`;
   return (
     `${table}\n\nA server of the official SDK and the gateway in front of it take ${sdk.ratio.toFixed(2)} × the CPU time of the server alone` +
-    `${sdk.byteProxyRatio === undefined ? "" : `; with the byte proxy in the gateway's place it is ${sdk.byteProxyRatio.toFixed(2)} ×`}. ` +
+    `; with the byte proxy in the gateway's place it is ${sdk.byteProxyRatio.toFixed(2)} ×. ` +
     `Over stdio ${thousands(stdio.behind)} small calls per second pass the gateway, and one call takes ${stdio.addedMs.toFixed(2)} ms longer at the median. ` +
     `A decision with 1,000 policies and 10,000 overrides takes ${policies.ratio.toFixed(2)} × the time of one with a single policy.`
   );
