@@ -1,12 +1,12 @@
 import uPlot from "uplot";
 import type { LimitHistory } from "../../src/admin/live/history.ts";
+import { amountAxis, timeAxis } from "./axes.ts";
 import type { Replayed } from "./replay.ts";
 import { color, onThemeChange } from "./theme.ts";
 
 /** So many lines can be told apart. */
 const MOST_LINES = 12;
 const HEIGHT = 240;
-const FONT = '11px system-ui, "Segoe UI", sans-serif';
 
 export interface ThresholdChart {
   show(history: LimitHistory, replayed: readonly Replayed[], limit: number, most: number): void;
@@ -41,20 +41,9 @@ export function thresholdChart(place: HTMLElement, line: HTMLElement, moved: (li
         cursor: { show: false },
         scales: { y: { range: () => [0, shown?.most ?? 1] } },
         axes: [
+          timeAxis(),
           {
-            stroke: color("--muted"),
-            grid: { show: false },
-            ticks: { stroke: color("--line"), size: 4 },
-            font: FONT,
-            values: (_u, splits) => splits.map((at) => new Date(at * 1000).toTimeString().slice(0, 8)),
-            space: 76,
-            size: 28,
-          },
-          {
-            stroke: color("--muted"),
-            grid: { stroke: color("--line"), width: 1 },
-            ticks: { show: false },
-            font: FONT,
+            ...amountAxis(),
             size: 48,
           },
         ],

@@ -1,5 +1,6 @@
 import uPlot from "uplot";
 import type { Second } from "../../src/admin/live/counts.ts";
+import { amountAxis, timeAxis } from "./axes.ts";
 import { color, onThemeChange } from "./theme.ts";
 
 /** What became of calls: each call is one of these. */
@@ -62,20 +63,9 @@ export function timelineChart(place: HTMLElement, { zoomed, pointed }: ChartList
         cursor: { drag: { x: true, y: false }, points: { show: false }, y: false },
         scales: { x: { range: () => range }, y: { range: (_u, _min, max) => [0, Math.max(max, 4)] } },
         axes: [
+          timeAxis(),
           {
-            stroke: color("--muted"),
-            grid: { show: false },
-            ticks: { stroke: color("--line"), size: 4 },
-            font: FONT,
-            values: (_u, splits) => splits.map((at) => new Date(at * 1000).toTimeString().slice(0, 8)),
-            space: 76,
-            size: 28,
-          },
-          {
-            stroke: color("--muted"),
-            grid: { stroke: color("--line"), width: 1 },
-            ticks: { show: false },
-            font: FONT,
+            ...amountAxis(),
             size: 44,
             incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 1e6],
             values: (_u, splits) => splits.map((value) => (value >= 1000 ? `${value / 1000}k` : String(value))),
@@ -130,8 +120,6 @@ export function timelineChart(place: HTMLElement, { zoomed, pointed }: ChartList
     },
   };
 }
-
-const FONT = '11px system-ui, "Segoe UI", sans-serif';
 
 /** Highest first, so that what is drawn later stands in front of it. */
 function dataOf(columns: readonly Column[]): uPlot.AlignedData {

@@ -54,29 +54,3 @@ export const DECISION_BUCKETS: readonly number[] = [
 
 /** Parts of a limit that are used: the upper ones are those that somebody wants to be warned of. */
 export const UTILIZATION_BUCKETS: readonly number[] = [0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1];
-
-/** Requests of MCP that its revisions define. */
-export const METHODS: readonly string[] = [
-  "completion/complete",
-  "elicitation/create",
-  "initialize",
-  "logging/setLevel",
-  "ping",
-  "prompts/get",
-  "prompts/list",
-  "resources/list",
-  "resources/read",
-  "resources/subscribe",
-  "resources/templates/list",
-  "resources/unsubscribe",
-  "roots/list",
-  "sampling/createMessage",
-  "server/discover",
-  "subscriptions/listen",
-  "tasks/cancel",
-  "tasks/get",
-  "tasks/list",
-  "tasks/result",
-  "tools/call",
-  "tools/list",
-];

@@ -1,5 +1,6 @@
 import type { JsonRpcRequest } from "../../inbound/mcp/types.ts";
-import { METHODS, OTHER } from "./conventions.ts";
+import { METHODS } from "../methods.ts";
+import { OTHER } from "./conventions.ts";
 
 /** Names that may stand in metrics and in names of spans: a client that makes names up makes no new series. */
 export interface KnownNames {

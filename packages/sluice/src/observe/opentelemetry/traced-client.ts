@@ -1,6 +1,7 @@
 import { isRequest } from "../../inbound/mcp/call.ts";
 import { intercept } from "../../inbound/mcp/intercept.ts";
 import type { TransportLike, WireMessage } from "../../inbound/mcp/types.ts";
+import { failWhenClosed } from "./closing.ts";
 import type { Operation, StartOperation } from "./operations.ts";
 import { withTraceContext } from "./propagation.ts";
 import type { OpenTelemetryApi } from "./types.ts";
@@ -52,15 +53,6 @@ export function tracedClientTransport<T extends TransportLike>(
         return next.call(this, message, extra);
       },
   );
-  intercept(
-    transport,
-    "onclose",
-    (next) =>
-      function (this: unknown) {
-        for (const operation of running.values()) operation.failed("connection_closed");
-        running.clear();
-        next.call(this);
-      },
-  );
+  failWhenClosed(transport, running);
   return transport;
 }

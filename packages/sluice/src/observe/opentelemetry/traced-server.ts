@@ -1,6 +1,7 @@
 import { isRequest, toHeaders } from "../../inbound/mcp/call.ts";
 import { intercept } from "../../inbound/mcp/intercept.ts";
 import type { JsonRpcRequest, MessageExtra, TransportLike, WireMessage } from "../../inbound/mcp/types.ts";
+import { failWhenClosed } from "./closing.ts";
 import type { Carriage, Operation } from "./operations.ts";
 import type { OpenTelemetryApi } from "./types.ts";
 
@@ -48,16 +49,7 @@ export function tracedServerTransport<T extends TransportLike>(
         return api.context.with(operation.context, () => next.call(this, message, extra));
       },
   );
-  intercept(
-    transport,
-    "onclose",
-    (next) =>
-      function (this: unknown) {
-        for (const operation of running.values()) operation.failed("connection_closed");
-        running.clear();
-        next.call(this);
-      },
-  );
+  failWhenClosed(transport, running);
   return transport;
 }
 

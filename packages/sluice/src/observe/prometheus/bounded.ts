@@ -1,3 +1,5 @@
+import { METHODS } from "../methods.ts";
+
 /** What stands for all values beyond those that are told apart. */
 const OTHER = "other";
 
@@ -22,29 +24,5 @@ export function listed(names: Names, most: number): (name: string | undefined) =
   const limit = bounded(most);
   return (name) => (name === undefined ? "" : has(name) ? limit(name) : OTHER);
 }
-
-/** The methods of MCP that clients send as requests: a client can make up others. */
-const METHODS = new Set([
-  "initialize",
-  "ping",
-  "server/discover",
-  "tools/list",
-  "tools/call",
-  "resources/list",
-  "resources/read",
-  "resources/templates/list",
-  "resources/subscribe",
-  "resources/unsubscribe",
-  "subscriptions/listen",
-  "prompts/list",
-  "prompts/get",
-  "completion/complete",
-  "logging/setLevel",
-  "tasks/get",
-  "tasks/list",
-  "tasks/result",
-  "tasks/update",
-  "tasks/cancel",
-]);
 
 export const methodLabel = (method: string): string => (METHODS.has(method) ? method : OTHER);
