@@ -5,6 +5,8 @@ import { delimiter, join } from "node:path";
 export interface Program {
   /** What it may be called. */
   readonly names: readonly string[];
+  /** Files that are looked for where none of them is on the PATH. @default none */
+  readonly elsewhere?: readonly string[];
   /** The package of Debian and Ubuntu that has it. */
   readonly debian: string;
   /** Who needs it: `The tests of sluice/redis`. */
@@ -18,8 +20,9 @@ export interface Program {
  *
  * @throws Error that says how to install it
  */
-export function program({ names, debian, who, install }: Program): string {
-  const found = onPath(names) ?? (canInstall() && installed(debian, who) ? onPath(names) : undefined);
+export function program({ names, elsewhere = [], debian, who, install }: Program): string {
+  const find = () => onPath(names) ?? elsewhere.find(canRun);
+  const found = find() ?? (canInstall() && installed(debian, who) ? find() : undefined);
   if (found !== undefined) return found;
   const width = Math.max(...Object.keys(install).map((system) => system.length)) + 2;
   const how = Object.entries(install).map(([system, command]) => `  ${`${system}:`.padEnd(width)} ${command}`);
