@@ -5,6 +5,7 @@ import { type Action, ClientAction } from "./client-actions.tsx";
 import { ClientName } from "./client-name.tsx";
 import { clientName, count, duration } from "./format.ts";
 import { Gauge } from "./gauge.tsx";
+import { Scroll } from "./scroll.tsx";
 import type { State } from "./state.ts";
 
 const ORDERS: readonly (readonly [Order, string])[] = [
@@ -48,8 +49,7 @@ export function Clients({ api, state, sort, look, done }: ClientsProps) {
       {clients.length === 0 ? (
         <p class="empty">Nobody has called yet.</p>
       ) : (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard.
-        <section class="scroll" tabIndex={0} aria-labelledby="clients-title">
+        <Scroll title="clients-title">
           <table class="clients">
             <thead>
               <tr>
@@ -79,7 +79,7 @@ export function Clients({ api, state, sort, look, done }: ClientsProps) {
               ))}
             </tbody>
           </table>
-        </section>
+        </Scroll>
       )}
       {open !== undefined && (
         <ClientAction {...open} api={api} limits={limits} done={done} close={() => setOpen(undefined)} />

@@ -3,6 +3,7 @@ import type { DecisionData } from "../../src/admin/live/decision-data.ts";
 import { ClientName } from "./client-name.tsx";
 import { clock, count, duration } from "./format.ts";
 import { outcomeOf } from "./outcome.ts";
+import { Scroll } from "./scroll.tsx";
 import type { State } from "./state.ts";
 import { Why } from "./why.tsx";
 
@@ -78,8 +79,7 @@ export function Decisions({ state, filter, setFilter }: DecisionsProps) {
       {shown.length === 0 ? (
         <p class="empty">{decisions.length === 0 ? "Nothing has been decided yet." : "Nothing fits."}</p>
       ) : (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard.
-        <section class="scroll log" tabIndex={0} aria-labelledby="decisions-title">
+        <Scroll title="decisions-title" class="log">
           <table>
             <thead>
               <tr>
@@ -104,7 +104,7 @@ export function Decisions({ state, filter, setFilter }: DecisionsProps) {
               ))}
             </tbody>
           </table>
-        </section>
+        </Scroll>
       )}
     </section>
   );

@@ -1,5 +1,6 @@
 import type { LimitRow } from "../../src/admin/live/counts.ts";
 import { count, duration, percent } from "./format.ts";
+import { Scroll } from "./scroll.tsx";
 
 interface PoliciesProps {
   readonly limits: readonly LimitRow[];
@@ -24,8 +25,7 @@ export function Policies({ limits, adapted, now, tryLimit }: PoliciesProps) {
       {limits.length === 0 ? (
         <p class="empty">There are no limits.</p>
       ) : (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard.
-        <section class="scroll" tabIndex={0} aria-labelledby="policies-title">
+        <Scroll title="policies-title">
           <table>
             <thead>
               <tr>
@@ -55,7 +55,7 @@ export function Policies({ limits, adapted, now, tryLimit }: PoliciesProps) {
               ))}
             </tbody>
           </table>
-        </section>
+        </Scroll>
       )}
     </section>
   );

@@ -14,34 +14,34 @@ export function Tiles({ state }: { state: State }) {
   // The running second is not full yet.
   const end = Math.floor((Date.now() + clockAheadMs) / 1000) * 1000;
   const minute = lastSeconds(state.seconds, end);
-  const sum = (of: (second: Numbers) => number) => minute.reduce((total, second) => total + of(second), 0);
-  const calls = ({ allowed, refused }: Numbers) => allowed + refused;
-  const [all, refused, waited, shadow] = [calls, ...KINDS].map(sum) as [number, number, number, number];
-  const rate = minute.slice(-RATE_SECONDS).reduce((total, second) => total + calls(second), 0) / RATE_SECONDS;
-  const loops = sum((second) => second.loops);
-  const degraded = sum((second) => second.degraded);
+  const line = (name: keyof Numbers) => minute.map((second) => second[name]);
+  const [refused, waited, shadow] = [sum(line("refused")), sum(line("waited")), sum(line("shadow"))];
+  const [loops, degraded] = [sum(line("loops")), sum(line("degraded"))];
+  const calls = minute.map((second) => second.allowed + second.refused);
+  const all = sum(calls);
+  const rate = sum(calls.slice(-RATE_SECONDS)) / RATE_SECONDS;
   return (
     <section class="tiles" aria-label="The last minute">
-      <Tile name="Calls per second" value={decimal(rate)} note={`${count(all)} / min`} line={minute.map(calls)} />
+      <Tile name="Calls per second" value={decimal(rate)} note={`${count(all)} / min`} line={calls} />
       <Tile
         name="Refused"
         value={percent(refused, all)}
         note={`${count(refused)} / min`}
-        line={minute.map((second) => second.refused)}
+        line={line("refused")}
         tone={refused > 0 ? "refused" : undefined}
       />
       <Tile
         name="Waited in line"
         value={count(waited)}
         note="calls / min"
-        line={minute.map((second) => second.waited)}
+        line={line("waited")}
         tone={waited > 0 ? "waited" : undefined}
       />
       <Tile
         name="Would be refused"
         value={count(shadow)}
         note="on trial"
-        line={minute.map((second) => second.shadow)}
+        line={line("shadow")}
         tone={shadow > 0 ? "shadow" : undefined}
       />
       <Tile
@@ -54,7 +54,7 @@ export function Tiles({ state }: { state: State }) {
         name="Loops"
         value={count(loops)}
         note="calls stopped"
-        line={minute.map((second) => second.loops)}
+        line={line("loops")}
         tone={loops > 0 ? "refused" : undefined}
       />
       <Tile
@@ -66,18 +66,14 @@ export function Tiles({ state }: { state: State }) {
         name="Without the store"
         value={count(degraded)}
         note="decisions / min"
-        line={minute.map((second) => second.degraded)}
+        line={line("degraded")}
         tone={degraded > 0 ? "refused" : undefined}
       />
     </section>
   );
 }
 
-const KINDS = [
-  ({ refused }: Numbers) => refused,
-  ({ waited }: Numbers) => waited,
-  ({ shadow }: Numbers) => shadow,
-] as const;
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 interface TileProps {
   readonly name: string;

@@ -1,5 +1,6 @@
 import type { ToolRow } from "../../src/admin/live/counts.ts";
 import { count, duration, percent } from "./format.ts";
+import { Scroll } from "./scroll.tsx";
 
 interface ToolsProps {
   readonly tools: readonly ToolRow[];
@@ -19,8 +20,7 @@ export function Tools({ tools, now, look }: ToolsProps) {
       {tools.length === 0 ? (
         <p class="empty">No tool has been called yet.</p>
       ) : (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keyboard.
-        <section class="scroll" tabIndex={0} aria-labelledby="tools-title">
+        <Scroll title="tools-title">
           <table>
             <thead>
               <tr>
@@ -58,7 +58,7 @@ export function Tools({ tools, now, look }: ToolsProps) {
               ))}
             </tbody>
           </table>
-        </section>
+        </Scroll>
       )}
     </section>
   );
