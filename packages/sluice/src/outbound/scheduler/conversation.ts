@@ -2,6 +2,7 @@ import type { Clock } from "../../limiter/clock.ts";
 import { guarded } from "../../limiter/reply.ts";
 import type { QueueReply, QueueRequest, SharedQueue } from "../../limiter/shared-queue.ts";
 import { alarm } from "./alarm.ts";
+import { heartbeat } from "./heartbeat.ts";
 import type { Outbox } from "./outbox.ts";
 
 export interface ConversationOptions {
@@ -20,6 +21,8 @@ export interface Conversation {
   flush(): void;
   /** Ask, and say who is there. */
   beat(): void;
+  /** Do so now and then, while it is needed. */
+  beatWhile(isNeeded: boolean): void;
   /** After a failure, ask again in time. Only if somebody waits for it, that keeps the process alive. */
   again(isAwaited: boolean): void;
   /** Say what is left to say, and no more. Resolves when that has been heard, or cannot be. */
@@ -29,6 +32,8 @@ export interface Conversation {
 /** A queue that failed is asked again after so long, and then after twice as long each time. In microseconds. */
 const ASK_AGAIN = 100_000;
 const ASK_AGAIN_AT_MOST = 2_000_000;
+/** Who waits says so this often: twice within the life of an owner. In milliseconds. */
+const PRESENCE_MS = 2_400;
 
 export function conversation({ clock, queue, outbox, present, replied, broken }: ConversationOptions): Conversation {
   let isAsking = false;
@@ -40,6 +45,13 @@ export function conversation({ clock, queue, outbox, present, replied, broken }:
   let againAt = -Infinity;
   let cancelQuiet = () => {};
   const awaited = alarm(clock, flush);
+  // Not only when there is nothing else to say, or a lost grant would not be found.
+  const presence = heartbeat(clock, PRESENCE_MS, beat);
+
+  function beat(): void {
+    isBeating = true;
+    flush();
+  }
 
   function flush(): void {
     isWanted = true;
@@ -56,11 +68,11 @@ export function conversation({ clock, queue, outbox, present, replied, broken }:
     isWanted = false;
     const sentAt = clock.elapsed();
     const { request, unheard } = outbox.take(sentAt);
-    const presence = isBeating ? present() : {};
+    const who = presence.comesAlong() || isBeating ? present() : {};
     isBeating = false;
     guarded(
       async () => {
-        const reply = await queue.exchange({ ...request, ...presence });
+        const reply = await queue.exchange({ ...request, ...who });
         isAsking = false;
         pause = ASK_AGAIN;
         awaited.cancel();
@@ -100,10 +112,8 @@ export function conversation({ clock, queue, outbox, present, replied, broken }:
 
   return {
     flush,
-    beat() {
-      isBeating = true;
-      flush();
-    },
+    beat,
+    beatWhile: (isNeeded) => presence.need(isNeeded),
     again(isAwaited) {
       cancelQuiet();
       if (isAwaited) {

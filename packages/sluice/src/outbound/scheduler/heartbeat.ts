@@ -5,11 +5,15 @@ import { alarm } from "./alarm.ts";
 export interface Heartbeat {
   /** Somebody needs it, or nobody does any more. */
   need(isNeeded: boolean): void;
+  /** Whether it comes with what is said now: it does if more than half the time has passed, and then begins anew. */
+  comesAlong(): boolean;
 }
 
 /** @param everyMs in milliseconds */
 export function heartbeat(clock: Clock, everyMs: number, beat: () => void): Heartbeat {
+  const every = everyMs * 1000;
   let isSet = false;
+  let setAt = -Infinity;
   const next = alarm(clock, () => {
     set();
     beat();
@@ -17,7 +21,8 @@ export function heartbeat(clock: Clock, everyMs: number, beat: () => void): Hear
 
   function set(): void {
     isSet = true;
-    next.set(clock.elapsed() + everyMs * 1000);
+    setAt = clock.elapsed();
+    next.set(setAt + every);
   }
 
   return {
@@ -26,6 +31,11 @@ export function heartbeat(clock: Clock, everyMs: number, beat: () => void): Hear
       if (isNeeded) return;
       isSet = false;
       next.cancel();
+    },
+    comesAlong() {
+      const isDue = isSet && clock.elapsed() - setAt > every / 2;
+      if (isDue) set();
+      return isDue;
     },
   };
 }

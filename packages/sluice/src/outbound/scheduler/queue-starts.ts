@@ -3,7 +3,6 @@ import type { Grant, QueueNews, QueueReply, QueueTerms, SharedQueue } from "../.
 import type { Store } from "../../limiter/store.ts";
 import { notedFacts, noteOf } from "../breaker/note.ts";
 import { conversation } from "./conversation.ts";
-import { heartbeat } from "./heartbeat.ts";
 import { Outbox } from "./outbox.ts";
 import { type PlaceRenewal, placeRenewal } from "./place-renewal.ts";
 import type { QueuedCall } from "./queued-call.ts";
@@ -26,8 +25,6 @@ export interface QueueStartsOptions extends StartsOptions, UpstreamLimits {
 const TICKETS = 64;
 /** Urgent ones do not wait for that. */
 const URGENT_TICKETS = 256;
-/** Who waits says so this often: well within the life of an owner. In milliseconds. */
-const PRESENCE_MS = 2_000;
 /** Whoever closes waits no longer than this for the store to hear of it. In milliseconds. */
 const GOODBYE_MS = 1_000;
 
@@ -43,15 +40,13 @@ export function queueStarts(options: QueueStartsOptions): Starts {
   const time = new StoreTime();
   const elsewhere = usedElsewhere(terms, clock);
   const wakeUp = wakeCall(clock, () => flush());
-  // Not only when there is nothing else to say, or a lost grant would not be found.
-  const presence = heartbeat(clock, PRESENCE_MS, () => beat());
   const renewal = placeRenewal(clock, () => beat());
   const meanwhile = options.meanwhile(() => (trouble === undefined ? { pump } : undefined), renewal);
   const queue: SharedQueue = store.queue!(terms, {
     owner: `${leaseName().toString(36)}-${leaseName().toString(36)}`,
     inform: (news) => hear(news, undefined),
   });
-  const { flush, beat, again, close } = conversation({
+  const { flush, beat, beatWhile, again, close } = conversation({
     clock,
     queue,
     outbox,
@@ -96,7 +91,7 @@ export function queueStarts(options: QueueStartsOptions): Starts {
     const asked = [...tickets.calls()].filter(({ arrivedAt }) => arrivedAt <= sentAt);
     late(asked, hasPlaces ? now : Math.max(now, nextAt));
     pump();
-    presence.need(tickets.size > 0);
+    beatWhile(tickets.size > 0);
   }
 
   /** @param sentAt when it was asked for, if it was */
@@ -181,7 +176,7 @@ export function queueStarts(options: QueueStartsOptions): Starts {
       call.isAgain = true;
       lanes.add(call);
     }
-    presence.need(false);
+    beatWhile(false);
     if (pausedUntil > clock.elapsed()) meanwhile.pause(pausedUntil - clock.elapsed());
     pump();
   }
@@ -284,7 +279,7 @@ export function queueStarts(options: QueueStartsOptions): Starts {
       }
       meanwhile.close();
       wakeUp.cancel();
-      presence.need(false);
+      beatWhile(false);
       return new Promise((resolve) => {
         const giveUp = clock.after(GOODBYE_MS, resolve, true);
         closed = () => {

@@ -52,6 +52,14 @@ it("asks once for calls that come together, and then when the next can start", a
   expect(model.counts.takes).toBe(0);
 });
 
+it("says that it is there with what it asks anyway, and not once more for that", async () => {
+  const { clock, calls, model, times } = scene("1/2s", { processes: 1 });
+  calls(0, 6, PATIENT);
+  await clock.advance(12_000);
+  expect(times().length).toBe(6);
+  expect(model.counts.exchanges).toBe(6);
+});
+
 it("returns a grant that comes too late, and asks again", async () => {
   const { clock, calls, processes, started, times } = scene("1/s");
   calls(0, 3, PATIENT);
