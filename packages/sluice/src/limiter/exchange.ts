@@ -40,7 +40,7 @@ export interface Told {
 const BACKUP = 20_000;
 
 /** Nobody is woken up sooner than this after the last request, in microseconds. */
-const GAP = 20_000;
+const GAP = 8_000;
 
 /**
  * The one definition of what a shared queue does with a request at `now`: stores that keep queues do the

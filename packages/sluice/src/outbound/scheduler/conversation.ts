@@ -19,6 +19,8 @@ export interface ConversationOptions {
 export interface Conversation {
   /** Ask, with everything that is to be said by the end of this turn. */
   flush(): void;
+  /** Ask a little later, with everything that is to be said until then. */
+  gather(): void;
   /** Ask, and say who is there. */
   beat(): void;
   /** Do so now and then, while it is needed. */
@@ -32,19 +34,26 @@ export interface Conversation {
 /** A queue that failed is asked again after so long, and then after twice as long each time. In microseconds. */
 const ASK_AGAIN = 100_000;
 const ASK_AGAIN_AT_MOST = 2_000_000;
-/** Who waits says so this often: twice within the life of an owner. In milliseconds. */
-const PRESENCE_MS = 2_400;
+/** Who waits says so this often: well within the life of an owner. In milliseconds. */
+const PRESENCE_MS = 2_000;
+/** What is not urgent is said after so long at the latest, in microseconds. */
+export const GATHERING = 20_000;
 
 export function conversation({ clock, queue, outbox, present, replied, broken }: ConversationOptions): Conversation {
   let isAsking = false;
   let isGathering = false;
   let isWanted = false;
+  let isGatheringLonger = false;
   let isBeating = false;
   let goodbye: (() => void) | undefined;
   let pause = ASK_AGAIN;
   let againAt = -Infinity;
   let cancelQuiet = () => {};
   const awaited = alarm(clock, flush);
+  const gathered = alarm(clock, () => {
+    isGatheringLonger = false;
+    if (!outbox.isEmpty) flush();
+  });
   // Not only when there is nothing else to say, or a lost grant would not be found.
   const presence = heartbeat(clock, PRESENCE_MS, beat);
 
@@ -63,9 +72,15 @@ export function conversation({ clock, queue, outbox, present, replied, broken }:
     });
   }
 
+  function endGathering(): void {
+    isGatheringLonger = false;
+    gathered.cancel();
+  }
+
   function send(): void {
     isAsking = true;
     isWanted = false;
+    endGathering();
     const sentAt = clock.elapsed();
     const { request, unheard } = outbox.take(sentAt);
     const who = presence.comesAlong() || isBeating ? present() : {};
@@ -83,6 +98,7 @@ export function conversation({ clock, queue, outbox, present, replied, broken }:
       },
       (error) => {
         isAsking = false;
+        endGathering();
         unheard();
         if (goodbye !== undefined) {
           part();
@@ -112,6 +128,11 @@ export function conversation({ clock, queue, outbox, present, replied, broken }:
 
   return {
     flush,
+    gather() {
+      if (isGatheringLonger || isGathering || goodbye !== undefined) return;
+      isGatheringLonger = true;
+      gathered.set(clock.elapsed() + GATHERING);
+    },
     beat,
     beatWhile: (isNeeded) => presence.need(isNeeded),
     again(isAwaited) {
@@ -127,6 +148,7 @@ export function conversation({ clock, queue, outbox, present, replied, broken }:
       new Promise((resolve) => {
         goodbye = resolve;
         awaited.cancel();
+        endGathering();
         cancelQuiet();
         // What is under way is heard first: it may bring grants, and stand in line for somebody who has left.
         if (!isAsking) part();

@@ -1,8 +1,13 @@
 import type { Charge, Correction, Holder, Note, QueueRequest, Ticket } from "../../limiter/shared-queue.ts";
 
+/** A ticket that is to enter: where it stands, on the clock's elapsed time. */
+export interface Standing extends Omit<Ticket, "offset"> {
+  readonly order: number;
+}
+
 /** What is to be said to a shared queue: gathered, sent at once, and said again if nobody heard. */
 export class Outbox {
-  readonly #enter = new Map<number, Ticket>();
+  readonly #enter = new Map<number, Standing>();
   readonly #leave = new Set<number>();
   readonly #ended: Holder[] = [];
   readonly #unused: Charge[] = [];
@@ -11,13 +16,15 @@ export class Outbox {
   #cutFor = Infinity;
   #note: Note | undefined;
 
-  enter(ticket: Ticket): void {
+  enter(ticket: Standing): void {
     this.#enter.set(ticket.id, ticket);
   }
 
-  /** One that has not been sent yet needs no leaving. */
-  leave(id: number): void {
-    if (!this.#enter.delete(id)) this.#leave.add(id);
+  /** Whether that has to be said: one that has not been sent yet needs no leaving. */
+  leave(id: number): boolean {
+    if (this.#enter.delete(id)) return false;
+    this.#leave.add(id);
+    return true;
   }
 
   ended(holder: Holder): void {
@@ -53,7 +60,7 @@ export class Outbox {
   /** Everything that is to be said, which then is said; and what to do when nobody heard it. */
   take(now: number): { readonly request: QueueRequest; unheard(): void } {
     const all = {
-      enter: [...this.#enter.values()],
+      enter: [...this.#enter.values()].map(({ order, ...ticket }) => ({ ...ticket, offset: Math.round(order - now) })),
       leave: [...this.#leave],
       ended: this.#ended.splice(0),
       unused: this.#unused.splice(0),

@@ -2,10 +2,9 @@ import { leaseName } from "../../limiter/concurrency-limiter.ts";
 import type { Grant, QueueNews, QueueReply, QueueTerms, SharedQueue } from "../../limiter/shared-queue.ts";
 import type { Store } from "../../limiter/store.ts";
 import { notedFacts, noteOf } from "../breaker/note.ts";
-import { conversation } from "./conversation.ts";
+import { conversation, GATHERING } from "./conversation.ts";
 import { Outbox } from "./outbox.ts";
 import { type PlaceRenewal, placeRenewal } from "./place-renewal.ts";
-import type { QueuedCall } from "./queued-call.ts";
 import { soonestOf } from "./soonest.ts";
 import { startable } from "./startable.ts";
 import type { Running, Starts, StartsOptions, UpstreamLimits } from "./starts.ts";
@@ -46,7 +45,7 @@ export function queueStarts(options: QueueStartsOptions): Starts {
     owner: `${leaseName().toString(36)}-${leaseName().toString(36)}`,
     inform: (news) => hear(news, undefined),
   });
-  const { flush, beat, beatWhile, again, close } = conversation({
+  const { flush, gather, beat, beatWhile, again, close } = conversation({
     clock,
     queue,
     outbox,
@@ -137,12 +136,8 @@ export function queueStarts(options: QueueStartsOptions): Starts {
     const call = tickets.get(id);
     if (call === undefined) return;
     tickets.delete(id);
-    stand(call);
+    outbox.enter(tickets.stand(call));
     flush();
-  }
-
-  function stand(call: QueuedCall): void {
-    outbox.enter(tickets.stand(call, clock.elapsed()));
   }
 
   /** Take calls out of the line here into the line of all. */
@@ -154,13 +149,21 @@ export function queueStarts(options: QueueStartsOptions): Starts {
     }
     const now = clock.elapsed();
     let isNew = false;
+    let isUrgent = false;
     for (let call = lanes.first(now); call !== undefined; call = lanes.first(now)) {
       if (tickets.size >= (call.rank === 0 ? URGENT_TICKETS : TICKETS)) break;
       lanes.serve(call);
-      stand(call);
+      isUrgent ||= mayStartBefore(now + GATHERING, call.lane);
+      outbox.enter(tickets.stand(call));
       isNew = true;
     }
-    if (isNew) flush();
+    if (isUrgent) flush();
+    else if (isNew) gather();
+  }
+
+  /** Whether a call could. Places may come back at any time; units do not, and who stands in its lane is refused until then. */
+  function mayStartBefore(then: number, lane: string): boolean {
+    return hasPlaces || nextAt <= then || !tickets.waitsInLane(lane);
   }
 
   /** The queue cannot be asked: all go back into the line here, and the store's fallback may start them. */
@@ -210,9 +213,9 @@ export function queueStarts(options: QueueStartsOptions): Starts {
       }
       // A grant that is on its way is for nobody, and goes back when it comes.
       tickets.delete(call.ticket);
-      outbox.leave(call.ticket);
+      const isSaid = outbox.leave(call.ticket);
       if (tickets.size === 0) wakeUp.cancel();
-      flush();
+      if (isSaid) flush();
     },
     unused: (call) => settle(call, "unused"),
     ended: (call) => settle(call, "ended"),

@@ -1,5 +1,5 @@
 import { leaseName } from "../../limiter/concurrency-limiter.ts";
-import type { Ticket } from "../../limiter/shared-queue.ts";
+import type { Standing } from "./outbox.ts";
 import type { QueuedCall } from "./queued-call.ts";
 import { Recent } from "./recent.ts";
 
@@ -29,12 +29,18 @@ export class Tickets {
     return this.#calls.values();
   }
 
+  waitsInLane(lane: string): boolean {
+    for (const call of this.#calls.values()) if (call.lane === lane) return true;
+    return false;
+  }
+
   /** A call stands in the queue from now on, where it would stand if it had done so when it came. */
-  stand(call: QueuedCall, now: number): Ticket {
+  stand(call: QueuedCall): Standing {
     call.ticket = leaseName();
     call.isWaiting = true;
     this.#calls.set(call.ticket, call);
-    return { id: call.ticket, lane: call.lane, cost: call.cost, offset: Math.round(call.order - now) };
+    const { ticket: id, lane, cost, order } = call;
+    return { id, lane, cost, order };
   }
 
   /** It stands there no more, but news of its ticket may still matter. */

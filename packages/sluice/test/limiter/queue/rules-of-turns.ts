@@ -37,7 +37,7 @@ export const rulesOfTurns: readonly Rule[] = [
         ask(10, "a", { enter: tickets(3, 4) });
         return ask(1050, "a");
       };
-      assert.deepEqual([idsOf(second(500_000)), second(500_000).wakeAfter], [[3], 20_000]);
+      assert.deepEqual([idsOf(second(500_000)), second(500_000).wakeAfter], [[3], 8_000]);
       assert.deepEqual([idsOf(second(20_000)), second(20_000).wakeAfter], [[3], 4_000]);
       assert.deepEqual(second(10_000).wakeAfter, 3_000);
     },

@@ -199,7 +199,7 @@ end
 -- Units that flow back one after the other are granted together, where they can be: see exchange.ts.
 local function together(at)
   if queue.notBefore > now then return at end
-  local gap = 20000
+  local gap = 8000
   for _, rule in ipairs(rules) do gap = min(gap, floor(interval * rule.capacity / 10)) end
   return max(at, now + gap)
 end
