@@ -5,8 +5,13 @@ import type { ExplainedLimit, Explanation, JsonRpcRequest } from "sluice/mcp";
 const isAllowed = ({ blockedUntil, limits }: Explanation): boolean =>
   blockedUntil === undefined && limits.every(({ mode, decision }) => mode === "shadow" || decision.allowed);
 
-/** For programs. */
-export function explanationData(explanation: Explanation): object {
+/** An explanation for programs. */
+export interface ExplanationData extends Omit<Explanation, "limits"> {
+  readonly allowed: boolean;
+  readonly limits: readonly (Omit<ExplainedLimit, "quota"> & { readonly quota: string; readonly rate: string })[];
+}
+
+export function explanationData(explanation: Explanation): ExplanationData {
   const limits = explanation.limits.map(({ quota, ...limit }) => ({ ...limit, quota: quota.name, rate: quota.text }));
   return { allowed: isAllowed(explanation), ...explanation, limits };
 }

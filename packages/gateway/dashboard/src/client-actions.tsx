@@ -1,6 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import type { ClientRow } from "../../src/admin/clients.ts";
 import type { LimitRow } from "../../src/admin/live/counts.ts";
+import type { ExplanationData } from "../../src/explained.ts";
 import type { Api } from "./api.ts";
 import { ClientName } from "./client-name.tsx";
 import { Dialog } from "./dialog.tsx";
@@ -108,23 +109,13 @@ function BlockDialog({ api, client, limits, done, close }: ActionProps) {
   );
 }
 
-interface Explained {
-  readonly limits: readonly {
-    readonly policy: string;
-    readonly rate: string;
-    readonly per: "client" | "everyone";
-    readonly key: string;
-    readonly decision: { readonly limit: number; readonly remaining: number; readonly resetAfterMs: number };
-  }[];
-}
-
 function ResetDialog({ api, client, done, close }: ActionProps) {
   const { lastCall, client: key } = client;
   const call = lastCall.tool === undefined ? { method: lastCall.method } : { name: lastCall.tool };
-  const [limits, setLimits] = useState<Explained["limits"]>();
+  const [limits, setLimits] = useState<ExplanationData["limits"]>();
   useEffect(() => {
     void api
-      .send<Explained>("POST", "decisions", { call, client: key })
+      .send<ExplanationData>("POST", "decisions", { call, client: key })
       .then((explained) => setLimits(explained.limits))
       .catch(() => setLimits([]));
   }, []);

@@ -16,6 +16,7 @@ import { Threshold } from "./threshold.tsx";
 import { Tiles } from "./tiles.tsx";
 import { Timeline } from "./timeline.tsx";
 import { Tools } from "./tools.tsx";
+import { WhatIf } from "./what-if.tsx";
 
 interface DashboardProps {
   readonly token: string;
@@ -29,6 +30,7 @@ export function Dashboard({ token, leave }: DashboardProps) {
   const state = useStateOf(store);
   const [filter, setFilter] = useState(NO_FILTER);
   const [tried, setTried] = useState<LimitRow>();
+  const [isTrying, setTrying] = useState(false);
   const refresh = useRef(async () => {});
   const now = Date.now() + state.clockAheadMs;
 
@@ -61,7 +63,7 @@ export function Dashboard({ token, leave }: DashboardProps) {
       <StatusBar state={state} leave={() => leave("")} />
       <main class="panels">
         <Tiles state={state} />
-        <Timeline seconds={state.seconds} clockAheadMs={state.clockAheadMs} />
+        <Timeline seconds={state.seconds} changes={state.changes} clockAheadMs={state.clockAheadMs} />
         <Clients
           api={api}
           state={state}
@@ -73,7 +75,13 @@ export function Dashboard({ token, leave }: DashboardProps) {
           done={done}
         />
         <Tools tools={state.tools} now={now} look={look} />
-        <Policies limits={state.limits} adapted={state.status?.adapted ?? {}} now={now} tryLimit={setTried} />
+        <Policies
+          limits={state.limits}
+          adapted={state.status?.adapted ?? {}}
+          now={now}
+          tryLimit={setTried}
+          tryCall={() => setTrying(true)}
+        />
         <div class="rest stack">
           <Servers upstreams={state.status?.upstreams ?? []} />
           <Overrides
@@ -90,6 +98,7 @@ export function Dashboard({ token, leave }: DashboardProps) {
         <Decisions state={state} filter={filter} setFilter={setFilter} />
       </main>
       {tried !== undefined && <Threshold api={api} limit={tried} close={() => setTried(undefined)} />}
+      {isTrying && <WhatIf api={api} clients={state.clients} tools={state.tools} close={() => setTrying(false)} />}
       <Notice notice={state.notice} close={() => store.change({ notice: undefined })} />
     </>
   );

@@ -7,14 +7,19 @@ interface DialogProps {
   readonly action: string;
   readonly isDangerous?: boolean;
   readonly canAct?: boolean;
+  readonly isWide?: boolean;
+  /** It is done again and again, and changes nothing. */
+  readonly staysOpen?: boolean;
   /** Does it. What it throws is shown, and the dialog stays. */
   act(): Promise<void>;
   close(): void;
   readonly children: ComponentChildren;
 }
 
-/** Asks before something is changed. The browser keeps the focus inside and brings it back; Escape closes. */
-export function Dialog({ title, action, isDangerous = false, canAct = true, act, close, children }: DialogProps) {
+/** Asks before something is changed, or what is to be looked up. The browser keeps the focus inside and brings it back; Escape closes. */
+export function Dialog(props: DialogProps) {
+  const { title, action, isDangerous = false, canAct = true, isWide = false, staysOpen = false } = props;
+  const { act, close, children } = props;
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
   const [problem, setProblem] = useState("");
@@ -26,7 +31,9 @@ export function Dialog({ title, action, isDangerous = false, canAct = true, act,
     setBusy(true);
     try {
       await act();
-      dialog.current?.close();
+      setProblem("");
+      if (staysOpen) setBusy(false);
+      else dialog.current?.close();
     } catch (error) {
       setProblem((error as Error).message);
       setBusy(false);
@@ -34,7 +41,7 @@ export function Dialog({ title, action, isDangerous = false, canAct = true, act,
   }
 
   return (
-    <dialog ref={dialog} aria-labelledby={id} onClose={close}>
+    <dialog ref={dialog} class={isWide ? "wide" : undefined} aria-labelledby={id} onClose={close}>
       <form onSubmit={submit}>
         <h2 id={id}>{title}</h2>
         {children}
@@ -43,7 +50,7 @@ export function Dialog({ title, action, isDangerous = false, canAct = true, act,
         </p>
         <div class="actions">
           <button type="button" onClick={() => dialog.current?.close()}>
-            Cancel
+            {staysOpen ? "Close" : "Cancel"}
           </button>
           <button type="submit" class={isDangerous ? "danger" : "primary"} disabled={isBusy || !canAct}>
             {action}

@@ -8,6 +8,8 @@ interface PoliciesProps {
   readonly now: number;
   /** Shows what another limit would have done. */
   tryLimit(limit: LimitRow): void;
+  /** Asks what would become of a call. */
+  tryCall(): void;
 }
 
 /** From fewer calls nothing is said of a limit. */
@@ -15,12 +17,17 @@ const ENOUGH_CALLS = 20;
 const ALWAYS = 0.9;
 
 /** Every limit: how full it gets, whom it meets, and whether it ever, or always, refuses. */
-export function Policies({ limits, adapted, now, tryLimit }: PoliciesProps) {
+export function Policies({ limits, adapted, now, tryLimit, tryCall }: PoliciesProps) {
   return (
     <section class="panel most" aria-labelledby="policies-title">
       <header>
         <h2 id="policies-title">Policies</h2>
         <span class="hint">since the start</span>
+        <span class="tools">
+          <button type="button" onClick={tryCall}>
+            What if …
+          </button>
+        </span>
       </header>
       {limits.length === 0 ? (
         <p class="empty">There are no limits.</p>

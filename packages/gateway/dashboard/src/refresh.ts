@@ -1,5 +1,6 @@
 import type { Override } from "sluice/mcp";
 import type { ClientRow } from "../../src/admin/clients.ts";
+import type { Change } from "../../src/admin/live/changes.ts";
 import type { LimitRow, ToolRow } from "../../src/admin/live/counts.ts";
 import type { StatusData } from "../../src/admin/routes.ts";
 import type { Api } from "./api.ts";
@@ -14,7 +15,7 @@ export function refreshing(api: Api, store: Store): { now(): Promise<void>; end(
   let hasEnded = false;
 
   async function look(): Promise<void> {
-    const [status, clients, tools, limits, overrides] = await Promise.all([
+    const [status, clients, tools, limits, overrides, changes] = await Promise.all([
       api.get<StatusData>("status"),
       api.get<{ clients: readonly ClientRow[]; known: number }>(
         `clients?top=${SHOWN_CLIENTS}&by=${store.state.clientOrder}`,
@@ -22,8 +23,9 @@ export function refreshing(api: Api, store: Store): { now(): Promise<void>; end(
       api.get<{ tools: readonly ToolRow[] }>("tools"),
       api.get<{ limits: readonly LimitRow[] }>("limits"),
       api.get<{ overrides: readonly Override[] }>("overrides"),
+      api.get<{ changes: readonly Change[] }>("changes"),
     ]);
-    store.change({ status, ...clients, ...tools, ...limits, ...overrides });
+    store.change({ status, ...clients, ...tools, ...limits, ...overrides, ...changes });
   }
 
   async function again(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Override } from "sluice/mcp";
 import type { ClientRow, Order } from "../../src/admin/clients.ts";
+import type { Change } from "../../src/admin/live/changes.ts";
 import type { LimitRow, Second, ToolRow } from "../../src/admin/live/counts.ts";
 import type { DecisionData } from "../../src/admin/live/decision-data.ts";
 import type { StatusData } from "../../src/admin/routes.ts";
@@ -27,6 +28,8 @@ export interface State {
   readonly tools: readonly ToolRow[];
   readonly limits: readonly LimitRow[];
   readonly overrides: readonly Override[];
+  /** What was changed lately, oldest first. */
+  readonly changes: readonly Change[];
   /** The last ones, latest first. */
   readonly decisions: readonly DecisionData[];
   /** Decisions of the last second that are counted and not shown. */
@@ -50,6 +53,7 @@ const EMPTY: State = {
   tools: [],
   limits: [],
   overrides: [],
+  changes: [],
   decisions: [],
   unsent: 0,
   missed: 0,

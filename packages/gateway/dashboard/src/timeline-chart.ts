@@ -1,4 +1,5 @@
 import uPlot from "uplot";
+import type { Change } from "../../src/admin/live/changes.ts";
 import type { Second } from "../../src/admin/live/counts.ts";
 import { amountAxis, timeAxis } from "./axes.ts";
 import { color, onThemeChange } from "./theme.ts";
@@ -34,7 +35,8 @@ function columnOf(at: number, second: Second | undefined): Column {
 }
 
 export interface Chart {
-  show(columns: readonly Column[], from: number, to: number): void;
+  /** Changes are lines at their time. */
+  show(columns: readonly Column[], changes: readonly Change[], from: number, to: number): void;
   close(): void;
 }
 
@@ -48,6 +50,7 @@ const HEIGHT = 190;
 /** Stacked columns: each series is drawn from the ground over the one before, which is higher. */
 export function timelineChart(place: HTMLElement, { zoomed, pointed }: ChartListener): Chart {
   let columns: readonly Column[] = [];
+  let changes: readonly Change[] = [];
   let range: [number, number] = [0, 1];
   let plot = made();
 
@@ -92,6 +95,7 @@ export function timelineChart(place: HTMLElement, { zoomed, pointed }: ChartList
               zoomed([from, Math.max(to, from + 5)]);
             },
           ],
+          draw: [(u) => drawChanges(u, changes)],
           setCursor: [(u) => pointed(u.cursor.idx == null ? undefined : columns[u.cursor.idx])],
         },
       },
@@ -107,8 +111,9 @@ export function timelineChart(place: HTMLElement, { zoomed, pointed }: ChartList
     plot = made();
   });
   return {
-    show(next, from, to) {
+    show(next, nextChanges, from, to) {
       columns = next;
+      changes = nextChanges;
       // A column begins at its second.
       range = [from, to + 1];
       plot.setData(dataOf(columns));
@@ -119,6 +124,33 @@ export function timelineChart(place: HTMLElement, { zoomed, pointed }: ChartList
       plot.destroy();
     },
   };
+}
+
+/** A line from top to bottom, with a mark at the top, for each change that is in sight. */
+function drawChanges(plot: uPlot, changes: readonly Change[]): void {
+  const { ctx, bbox } = plot;
+  const { min = 0, max = 0 } = plot.scales.x!;
+  ctx.save();
+  for (const change of changes) {
+    const at = change.at / 1000;
+    if (at < min! || at > max!) continue;
+    const x = Math.round(plot.valToPos(at, "x", true));
+    const isBad = change.kind === "reload" && !change.ok;
+    ctx.strokeStyle = ctx.fillStyle = color(isBad ? "--refused-text" : "--text");
+    ctx.lineWidth = devicePixelRatio;
+    ctx.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio]);
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+    const half = 4 * devicePixelRatio;
+    ctx.beginPath();
+    ctx.moveTo(x - half, bbox.top);
+    ctx.lineTo(x + half, bbox.top);
+    ctx.lineTo(x, bbox.top + 2 * half);
+    ctx.fill();
+  }
+  ctx.restore();
 }
 
 /** Highest first, so that what is drawn later stands in front of it. */

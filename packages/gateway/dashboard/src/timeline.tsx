@@ -1,5 +1,7 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { Change } from "../../src/admin/live/changes.ts";
 import type { Second } from "../../src/admin/live/counts.ts";
+import { ChangeList } from "./change-list.tsx";
 import { count } from "./format.ts";
 import { type Chart, type Column, columnsOf, KINDS, timelineChart } from "./timeline-chart.ts";
 
@@ -11,11 +13,12 @@ const RANGES = [
 
 interface TimelineProps {
   readonly seconds: readonly Second[];
+  readonly changes: readonly Change[];
   readonly clockAheadMs: number;
 }
 
-/** What became of calls, second by second. Dragging over it shows that part alone. */
-export function Timeline({ seconds, clockAheadMs }: TimelineProps) {
+/** What became of calls, second by second, and what was changed meanwhile. Dragging over it shows that part alone. */
+export function Timeline({ seconds, changes, clockAheadMs }: TimelineProps) {
   const place = useRef<HTMLDivElement>(null);
   const chart = useRef<Chart | undefined>(undefined);
   const [range, setRange] = useState<number>(300);
@@ -31,7 +34,7 @@ export function Timeline({ seconds, clockAheadMs }: TimelineProps) {
     chart.current = made;
     return () => made.close();
   }, []);
-  useEffect(() => chart.current?.show(columns, from, to), [columns, from, to]);
+  useEffect(() => chart.current?.show(columns, changes, from, to), [columns, changes, from, to]);
 
   const shown = columns.filter(({ at }) => at >= from && at <= to);
   const sums = pointed ?? sumOf(shown);
@@ -81,6 +84,7 @@ export function Timeline({ seconds, clockAheadMs }: TimelineProps) {
           <dd>{when}</dd>
         </div>
       </dl>
+      <ChangeList changes={changes.filter(({ at }) => at >= from * 1000 && at < (to + 1) * 1000)} />
       <details class="as-table">
         <summary>As a table</summary>
         <div class="scroll">

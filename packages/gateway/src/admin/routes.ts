@@ -6,6 +6,7 @@ import { overrideOf } from "../override-text.ts";
 import type { UpstreamLoad } from "../proxy/http/watched-upstream.ts";
 import { candidateOf } from "./candidate.ts";
 import { ORDERS, type Order } from "./clients.ts";
+import type { Change, ReloadChange } from "./live/changes.ts";
 import type { Live } from "./live/live.ts";
 
 /** Hears of actions of operators, and of failures. */
@@ -21,6 +22,8 @@ export interface RouteOptions {
   readonly log: AdminLog;
   /** Reads the policy file; false: it is bad. Undefined: there is no file. */
   reload: (() => boolean) | undefined;
+  /** When it was read lately, oldest first. @default never */
+  reloads?(): readonly ReloadChange[];
   /** What is not ready yet, or any more; empty: all is. */
   problems(): Promise<readonly string[]>;
   /** Where it stands: what was said when it started, and what the servers behind say now. */
@@ -74,7 +77,7 @@ export interface Route {
 
 /** What can be asked of a gateway, by method and path. */
 export function routesOf(options: RouteOptions): Readonly<Record<string, Route>> {
-  const { policies, overrides, live, log, reload, problems, status, metrics } = options;
+  const { policies, overrides, live, log, reload, reloads = () => [], problems, status, metrics } = options;
   return {
     "GET /healthz": { isOpen: true, answer: () => [200, { status: "ok" }] },
     "GET /readyz": {
@@ -99,7 +102,9 @@ export function routesOf(options: RouteOptions): Readonly<Record<string, Route>>
     "POST /api/v1/reset": {
       async answer({ call, ...origin }) {
         const forgotten = await policies.current.forget(requestOf(call), originOf(origin));
-        log.info({ client: originOf(origin).connection }, "limits were reset through the admin API");
+        const client = originOf(origin).connection;
+        live.changes.add({ kind: "reset", client, limits: [...new Set(forgotten.map(({ policy }) => policy))] });
+        log.info({ client }, "limits were reset through the admin API");
         return [200, { reset: forgotten.map(({ quota, ...one }) => ({ ...one, quota: quota.name })) }];
       },
     },
@@ -115,7 +120,10 @@ export function routesOf(options: RouteOptions): Readonly<Record<string, Route>>
     "GET /api/v1/overrides": { answer: async () => [200, { overrides: await overrides.list() }] },
     "POST /api/v1/overrides": {
       async answer(given) {
-        await overrides.set(overrideOf(given));
+        const override = overrideOf(given);
+        await overrides.set(override);
+        const { limit, client, quota } = override;
+        live.changes.add({ kind: "override", limit, client, quota: String(quota) });
         log.info(given, "an override was set through the admin API");
         return [200, { overrides: await overrides.list() }];
       },
@@ -123,6 +131,7 @@ export function routesOf(options: RouteOptions): Readonly<Record<string, Route>>
     "DELETE /api/v1/overrides": {
       async answer({ limit, client }) {
         const isRemoved = await overrides.remove({ limit, client });
+        if (isRemoved) live.changes.add({ kind: "taken-back", limit, client });
         log.info({ limit, client, isRemoved }, "an override was removed through the admin API");
         return [isRemoved ? 200 : 404, { overrides: await overrides.list() }];
       },
@@ -142,6 +151,9 @@ export function routesOf(options: RouteOptions): Readonly<Record<string, Route>>
         const since = Number(query.get("since") ?? 0);
         return [200, { now: Date.now(), stepMs: 1_000, points: live.counts.series(since) }];
       },
+    },
+    "GET /api/v1/changes": {
+      answer: () => [200, { now: Date.now(), changes: [...reloads(), ...live.changes.list()].sort(byTime) }],
     },
     "GET /api/v1/tools": { answer: () => [200, { now: Date.now(), tools: live.counts.tools() }] },
     "GET /api/v1/limits": {
@@ -166,6 +178,8 @@ export function routesOf(options: RouteOptions): Readonly<Record<string, Route>>
     "GET /api/v1/events": { stream: true, answer: () => [200, {}] },
   };
 }
+
+const byTime = (one: Change, other: Change): number => one.at - other.at;
 
 /** Those who ask most are enough to see what a limit would do. */
 const SHOWN_KEYS = 200;

@@ -48,6 +48,7 @@ export async function startAdmin(
     log,
     token: process.env[TOKEN] || undefined,
     reload: reloader && (() => reloader.reload()),
+    reloads: () => reloader?.history.map((one) => ({ kind: "reload", ...one })) ?? [],
     problems: allProblems,
     status: async () => ({
       now: Date.now(),

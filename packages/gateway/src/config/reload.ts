@@ -15,15 +15,29 @@ export interface ReloadOptions {
   readonly env?: NodeJS.ProcessEnv;
 }
 
+/** That the file was read. */
+export interface Reload {
+  /** In milliseconds since 1970. */
+  readonly at: number;
+  /** False: it was bad. */
+  readonly ok: boolean;
+  /** Of the policies that hold since then. */
+  readonly version: number;
+}
+
 export interface Reloader {
   /** Reads the file now. False: it is bad, and the last good one stays. */
   reload(): boolean;
-  /** When the file was read last (in milliseconds since 1970), and whether it was good. */
-  readonly last: { readonly at: number; readonly ok: boolean } | undefined;
+  /** When the file was read last, and whether it was good. */
+  readonly last: Reload | undefined;
+  /** The last hundred times, oldest first. */
+  readonly history: readonly Reload[];
   /** How often it was read anew, and how often it was bad; and when it was good last, if it was. */
   readonly count: { readonly good: number; readonly bad: number; readonly goodAt: number | undefined };
   close(): Promise<void>;
 }
+
+const MOST_KEPT = 100;
 
 /** Reads the policy file anew when it changes, and on SIGHUP. Editors write in several steps: it waits until they are done. */
 export function reloadOnChange({
@@ -36,7 +50,7 @@ export function reloadOnChange({
 }: ReloadOptions): Reloader {
   const { store: storeAtStart = "memory" } = policies.config;
 
-  let last: Reloader["last"];
+  const history: Reload[] = [];
   const count: { -readonly [K in keyof Reloader["count"]]: Reloader["count"][K] } = {
     good: 0,
     bad: 0,
@@ -45,10 +59,12 @@ export function reloadOnChange({
 
   function reload(): boolean {
     const ok = readAnew();
-    last = { at: Date.now(), ok };
+    const at = Date.now();
+    history.push({ at, ok, version: policies.version });
+    if (history.length > MOST_KEPT) history.shift();
     if (ok) {
       count.good++;
-      count.goodAt = last.at;
+      count.goodAt = at;
     } else count.bad++;
     return ok;
   }
@@ -82,8 +98,9 @@ export function reloadOnChange({
   return {
     reload,
     count,
+    history,
     get last() {
-      return last;
+      return history.at(-1);
     },
     async close() {
       process.off("SIGHUP", hungUp);

@@ -1,5 +1,6 @@
 import type { McpDecisionEvent, McpGate } from "sluice/mcp";
 import { type ClientTable, clientTable } from "../clients.ts";
+import { type Changes, changes } from "./changes.ts";
 import { type Counts, counts } from "./counts.ts";
 import { type DecisionLog, decisionLog } from "./decision-log.ts";
 import { type Histories, histories } from "./history.ts";
@@ -13,12 +14,20 @@ export interface Live {
   readonly counts: Counts;
   readonly log: DecisionLog;
   readonly histories: Histories;
+  /** What operators did. */
+  readonly changes: Changes;
   saw(event: McpDecisionEvent): void;
 }
 
 /** @param gate what decides now */
 export function live(gate: () => McpGate): Live {
-  const parts = { clients: clientTable(), counts: counts(), log: decisionLog(gate), histories: histories() };
+  const parts = {
+    clients: clientTable(),
+    counts: counts(),
+    log: decisionLog(gate),
+    histories: histories(),
+    changes: changes(),
+  };
   return {
     startedAt: Date.now(),
     ...parts,

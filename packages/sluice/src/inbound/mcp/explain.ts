@@ -64,8 +64,8 @@ export function forget(store: Store, applied: Applied | undefined): Awaitable<re
   const { call, client, tier, rules } = applied;
   const claims = rules.flatMap((rule) => rule.claims(call, { client, tier }));
   return chain(store.forget(claims.map(({ demand: { ledger, key } }) => ({ ledger, key }))), () =>
-    claims.map(({ rule: { subject }, quota, demand: { key } }) => ({ subject, quota, key })),
+    claims.map(({ rule: { name: policy, subject }, quota, demand: { key } }) => ({ policy, subject, quota, key })),
   );
 }
 
-export type ForgottenLimit = Pick<ExplainedLimit, "subject" | "quota" | "key">;
+export type ForgottenLimit = Pick<ExplainedLimit, "policy" | "subject" | "quota" | "key">;
