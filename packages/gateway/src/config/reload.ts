@@ -16,7 +16,7 @@ export interface ReloadOptions {
 }
 
 /** That the file was read. */
-export interface Reload {
+interface Reload {
   /** In milliseconds since 1970. */
   readonly at: number;
   /** False: it was bad. */

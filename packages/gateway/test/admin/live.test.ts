@@ -1,6 +1,7 @@
 import { memoryStore } from "sluice";
 import { createMcpGate, type McpDecisionEvent } from "sluice/mcp";
 import { describe, expect, it } from "vitest";
+import { changes } from "../../src/admin/live/changes.ts";
 import { counts } from "../../src/admin/live/counts.ts";
 import { decisionLog } from "../../src/admin/live/decision-log.ts";
 
@@ -151,5 +152,22 @@ describe("the decisions that are kept", () => {
     end();
     log.saw(event!);
     expect(heard).toEqual([1]);
+  });
+});
+
+describe("what was changed", () => {
+  it("is kept as long as calls are shown, and no more than can be read", () => {
+    let now = 1_000;
+    const one = changes(() => now);
+    one.add({ kind: "override", limit: "p", client: "c", quota: "9/s" });
+    expect(one.list()).toEqual([{ kind: "override", limit: "p", client: "c", quota: "9/s", at: 1_000 }]);
+    now += 899_999;
+    one.add({ kind: "taken-back", limit: "p", client: "c" });
+    expect(one.list()).toHaveLength(2);
+    now++;
+    expect(one.list().map(({ kind }) => kind)).toEqual(["taken-back"]);
+    for (let i = 0; i < 300; i++) one.add({ kind: "reset", client: `c${i}`, limits: [] });
+    expect(one.list()).toHaveLength(200);
+    expect(one.list().at(-1)).toMatchObject({ client: "c299" });
   });
 });

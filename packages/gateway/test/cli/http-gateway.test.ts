@@ -387,6 +387,14 @@ describe("what happens at a gateway", () => {
     });
     await post(admin, "/api/v1/config/reload", {});
     expect((await json(admin, "/api/v1/status")).lastReload.ok).toBe(true);
+    const override = { limit: "tools.search", client: "a" };
+    await post(admin, "/api/v1/overrides", { ...override, quota: "blocked", for: "1h" });
+    for (let i = 0; i < 2; i++) await post(admin, "/api/v1/overrides", override, { ...authorized, method: "DELETE" });
+    expect((await json(admin, "/api/v1/changes")).changes).toEqual([
+      { kind: "reload", ok: true, version: 2, at: expect.any(Number) },
+      { kind: "override", ...override, quota: "blocked", at: expect.any(Number) },
+      { kind: "taken-back", ...override, at: expect.any(Number) },
+    ]);
     const { points } = await json(admin, "/api/v1/series?since=0");
     expect(points.reduce((sum: number, { refused }: any) => sum + refused, 0)).toBe(2);
     expect((await json(admin, "/api/v1/tools")).tools).toMatchObject([{ tool: "search", passed: 1, refused: 2 }]);

@@ -16,7 +16,7 @@ export interface ReloadChange extends At {
 }
 
 /** A client has another rate of a limit for a while. */
-export interface OverrideChange extends At {
+interface OverrideChange extends At {
   readonly kind: "override";
   readonly limit: string;
   readonly client: string;
@@ -24,14 +24,14 @@ export interface OverrideChange extends At {
 }
 
 /** It has not any more. */
-export interface TakenBackChange extends At {
+interface TakenBackChange extends At {
   readonly kind: "taken-back";
   readonly limit: string;
   readonly client: string;
 }
 
 /** What a client had used was forgotten. */
-export interface ResetChange extends At {
+interface ResetChange extends At {
   readonly kind: "reset";
   /** @default of a client by its address */
   readonly client?: string | undefined;
