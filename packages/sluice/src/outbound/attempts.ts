@@ -2,7 +2,7 @@ import { MadeAttempt } from "./attempt.ts";
 import { type BetweenAttempts, betweenAttempts } from "./between-attempts.ts";
 import type { BreakerChange } from "./breaker/options.ts";
 import { type Verdict, verdictOf } from "./breaker/verdict.ts";
-import { type Attempting, Call, type Make } from "./call.ts";
+import { type Attempting, Call, type CallTerms, type Make } from "./call.ts";
 import { discard, type End } from "./end.ts";
 import { OutboundError } from "./errors.ts";
 import type { OutboundEvent } from "./events.ts";
@@ -12,11 +12,10 @@ import type { ResponseHead } from "./feedback/statement.ts";
 import { inTime } from "./in-time.ts";
 import { planAfter } from "./plan-after.ts";
 import { classify, type Outcome, type OutcomeClass } from "./retry/classify.ts";
-import type { Repeatable } from "./retry/may-repeat.ts";
 import type { RetryPlan } from "./retry/plan.ts";
 import { type QueuedCall, startedOf, type Units } from "./scheduler/queued-call.ts";
 import type { SharedUpstream } from "./shared-upstream.ts";
-import { type CallOptions, rankOf, type UpstreamSettings } from "./upstream-options.ts";
+import { rankOf, type UpstreamSettings } from "./upstream-options.ts";
 
 /** Makes attempts, listens to what comes of them, and makes others where that may help. */
 export class Attempts implements Attempting {
@@ -70,44 +69,25 @@ export class Attempts implements Attempting {
   }
 
   /** A call that has to wait, or has waited. */
-  callOf<T>(
-    make: Make<T>,
-    options: CallOptions,
-    repeatable: Repeatable,
-    lane: string,
-    cost: number,
-    arrivedAt: number,
-  ): Call<T> {
-    const { priority = "normal", maxWaitMs = this.#settings.maxWaitMs } = options;
-    const deadline = arrivedAt + maxWaitMs * 1000;
-    return new Call(this, make, options, repeatable, lane, cost, rankOf(priority), arrivedAt, deadline);
+  callOf<T>(make: Make<T>, terms: CallTerms, arrivedAt: number): Call<T> {
+    const { priority = "normal", maxWaitMs = this.#settings.maxWaitMs } = terms.options;
+    return new Call(make, terms, rankOf(priority), arrivedAt, arrivedAt + maxWaitMs * 1000);
   }
 
   /** A call that waited has its units, and starts now. */
   begin<T>(call: Call<T>, units: Units, takenAt = this.#shared.line.clock.elapsed()): Promise<T> {
     const { line } = this.#shared;
     line.started(call);
-    const { make, options, repeatable, lane, cost } = call;
-    return this.attempt(make, options, repeatable, lane, cost, units, takenAt, call);
+    return this.attempt(call.make, call.terms, units, takenAt, call);
   }
 
   /** A call that has its units, since `now`, starts. Without `call` it came then. */
-  attempt<T>(
-    make: Make<T>,
-    options: CallOptions,
-    repeatable: Repeatable,
-    lane: string,
-    cost: number,
-    units: Units,
-    now: number,
-    call: Call<T> | undefined,
-  ): Promise<T> {
+  attempt<T>(make: Make<T>, terms: CallTerms, units: Units, now: number, call: Call<T> | undefined): Promise<T> {
     const { breaker, hearing, line, budget } = this.#shared;
     const admission = breaker?.admit(now / 1000);
     if (admission?.pass === false) {
-      line.starts.unused({ lane, cost, started: startedOf(units) });
-      const late = call ?? this.callOf(make, options, repeatable, lane, cost, now);
-      return this.#heldBack(late, admission.retryAfterMs, now);
+      line.starts.unused({ lane: terms.lane, cost: terms.cost, started: startedOf(units) });
+      return this.#heldBack(call ?? this.callOf(make, terms, now), admission.retryAfterMs, now);
     }
     this.counts.started++;
     if (call === undefined || ++call.made === 1) budget?.started(now / 1000);
@@ -121,10 +101,8 @@ export class Attempts implements Attempting {
       const waitedMs = call === undefined ? 0 : (now - call.arrivedAt) / 1000;
       this.#announce({ upstream: this.#settings.name, type: "started", attempt: call?.made ?? 1, waitedMs });
     }
-    const sequence = hearing.sent(cost);
-    return this.#make(
-      new MadeAttempt(this, make, options, repeatable, lane, cost, call, units, now, admission, sequence),
-    );
+    const sequence = hearing.sent(terms.cost);
+    return this.#make(new MadeAttempt(make, terms, call, units, now, admission, sequence));
   }
 
   /** A call is not made. */
@@ -155,7 +133,7 @@ export class Attempts implements Attempting {
   }
 
   #isOwn(call: QueuedCall): boolean {
-    return call instanceof Call && call.attempts === this;
+    return call instanceof Call && call.terms.attempts === this;
   }
 
   #left(): void {
@@ -226,8 +204,8 @@ export class Attempts implements Attempting {
   }
 
   /** Nobody waits for it any more. */
-  #isLeft({ options }: MadeAttempt<any>): boolean {
-    return options.signal?.aborted === true || this.closing.aborted;
+  #isLeft({ terms }: MadeAttempt<any>): boolean {
+    return terms.options.signal?.aborted === true || this.closing.aborted;
   }
 
   /** An attempt has ended. What its response says has been heard before the next call starts. Returns the time. */
@@ -273,8 +251,8 @@ export class Attempts implements Attempting {
   }
 
   /** A call that started when it came, and may be tried again. */
-  #callAgain<T>({ make, options, repeatable, lane, cost, startedAt }: MadeAttempt<T>): Call<T> {
-    const call = this.callOf(make, options, repeatable, lane, cost, startedAt);
+  #callAgain<T>({ make, terms, startedAt }: MadeAttempt<T>): Call<T> {
+    const call = this.callOf(make, terms, startedAt);
     call.made = 1;
     return call;
   }

@@ -43,13 +43,20 @@ export interface Attempting {
   readonly closing: AbortSignal;
 }
 
-/** A call that waits to start, or to be tried again: until its end, with all its attempts. */
-export class Call<T> extends QueuedCall {
+/** What a call asks for, beside the function that makes it: one object for all calls that ask for nothing special. */
+export interface CallTerms {
   readonly attempts: Attempting;
-  readonly make: Make<T>;
   readonly options: CallOptions;
   /** What tells whether it may be repeated, beside its options. */
   readonly repeatable: Repeatable;
+  readonly lane: string;
+  readonly cost: number;
+}
+
+/** A call that waits to start, or to be tried again: until its end, with all its attempts. */
+export class Call<T> extends QueuedCall {
+  readonly make: Make<T>;
+  readonly terms: CallTerms;
   /** Attempts that were made. */
   made = 0;
   /** What came of the last attempt, if the call waits for another. */
@@ -57,31 +64,19 @@ export class Call<T> extends QueuedCall {
   /** Settles the wait; an error as a promise that is rejected. One function takes less memory than two. */
   settle: ((outcome: T | PromiseLike<T>) => void) | undefined;
 
-  constructor(
-    attempts: Attempting,
-    make: Make<T>,
-    options: CallOptions,
-    repeatable: Repeatable,
-    lane: string,
-    cost: number,
-    rank: number,
-    arrivedAt: number,
-    deadline: number,
-  ) {
-    super(lane, cost, rank, arrivedAt, deadline, options.signal);
-    this.attempts = attempts;
+  constructor(make: Make<T>, terms: CallTerms, rank: number, arrivedAt: number, deadline: number) {
+    super(terms.lane, terms.cost, rank, arrivedAt, deadline, terms.options.signal);
     this.make = make;
-    this.options = options;
-    this.repeatable = repeatable;
+    this.terms = terms;
   }
 
   override start(units: Units, takenAt?: number): void {
-    this.settle!(this.attempts.begin(this, units, takenAt));
+    this.settle!(this.terms.attempts.begin(this, units, takenAt));
   }
 
   /** Where it only cannot be made *again*, what came of it before is worth more than that. */
   override refuse(error: unknown): void {
-    this.attempts.refused(error);
+    this.terms.attempts.refused(error);
     const { otherwise } = this;
     const isLost = error instanceof OutboundError && (error.reason === "cancelled" || error.reason === "closed");
     if (otherwise === undefined || isLost) this.settle!(Promise.reject(error));

@@ -20,7 +20,8 @@ export function planAfter(
   outcome: Outcome,
   { settings, budget, call, now }: Circumstances,
 ): RetryPlan {
-  const { options, repeatable, deadline } = call;
+  const { deadline, terms } = call;
+  const { options, repeatable } = terms;
   const { attempts = settings.attempts, idempotent = repeatable.idempotent } = options;
   return planRetry({
     attempt,

@@ -3,7 +3,7 @@ import { milliseconds } from "../limiter/duration.ts";
 import { isolated } from "../limiter/events.ts";
 import { Attempts } from "./attempts.ts";
 import type { BreakerState } from "./breaker/breaker.ts";
-import type { Attempt, Call, Make } from "./call.ts";
+import type { Attempt, Call, CallTerms, Make } from "./call.ts";
 import { coalesceKey } from "./coalesce/coalesce-key.ts";
 import type { CoalescerStats } from "./coalesce/coalescer.ts";
 import { OutboundError } from "./errors.ts";
@@ -83,6 +83,7 @@ export function createUpstream(
   const { clock } = line;
   const attempts = new Attempts(settings, shared, announce);
   const commonLane = laneOf(undefined, undefined);
+  const plain: CallTerms = { attempts, options: NO_OPTIONS, repeatable: UNKNOWN, lane: commonLane, cost: 1 };
   const stopListening = shared.listen({
     breaker(change) {
       announce?.({ upstream: name, type: "breaker", ...change });
@@ -92,6 +93,13 @@ export function createUpstream(
   });
   let isClosed = false;
 
+  function termsOf(options: CallOptions, repeatable: Repeatable): CallTerms {
+    if (options === NO_OPTIONS && repeatable === UNKNOWN) return plain;
+    const { tenant, endpoint, cost = 1 } = options;
+    const lane = tenant === undefined && endpoint === undefined ? commonLane : laneOf(tenant, endpoint);
+    return { attempts, options, repeatable, lane, cost };
+  }
+
   function begin<T>(make: Make<T>, options: CallOptions, repeatable: Repeatable): Promise<T> {
     attempts.came();
     try {
@@ -99,12 +107,11 @@ export function createUpstream(
       if (options.signal?.aborted) throw line.error("cancelled", { cause: options.signal.reason });
       checkCall(make, options);
       attempts.refuseIfOpen();
-      const { tenant, endpoint, cost = 1 } = options;
-      const lane = tenant === undefined && endpoint === undefined ? commonLane : laneOf(tenant, endpoint);
+      const terms = termsOf(options, repeatable);
       const now = clock.elapsed();
-      const units = line.tryStart(lane, cost, now);
-      if (units !== undefined) return attempts.attempt(make, options, repeatable, lane, cost, units, now, undefined);
-      return enter(attempts.callOf(make, options, repeatable, lane, cost, now));
+      const units = line.tryStart(terms.lane, terms.cost, now);
+      if (units !== undefined) return attempts.attempt(make, terms, units, now, undefined);
+      return enter(attempts.callOf(make, terms, now));
     } catch (error) {
       attempts.refused(error);
       return Promise.reject(error);
@@ -116,8 +123,8 @@ export function createUpstream(
       call.settle = resolve;
     });
     line.enter(call, maxQueue);
-    if (call.isWaiting && (announce !== undefined || call.options.onQueued !== undefined))
-      tellQueued(call, call.options);
+    if (call.isWaiting && (announce !== undefined || call.terms.options.onQueued !== undefined))
+      tellQueued(call, call.terms.options);
     return ended;
   }
 
