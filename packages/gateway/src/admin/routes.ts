@@ -103,7 +103,8 @@ export function routesOf(options: RouteOptions): Readonly<Record<string, Route>>
       async answer({ call, ...origin }) {
         const forgotten = await policies.current.forget(requestOf(call), originOf(origin));
         const client = originOf(origin).connection;
-        live.changes.add({ kind: "reset", client, limits: [...new Set(forgotten.map(({ policy }) => policy))] });
+        const limits = [...new Set(forgotten.map(({ policy }) => policy))];
+        if (limits.length > 0) live.changes.add({ kind: "reset", client, limits });
         log.info({ client }, "limits were reset through the admin API");
         return [200, { reset: forgotten.map(({ quota, ...one }) => ({ ...one, quota: quota.name })) }];
       },
