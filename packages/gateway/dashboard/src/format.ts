@@ -36,6 +36,10 @@ export function duration(ms: number): string {
   return lowerName === "" || rest === 0 ? head : `${head} ${rest} ${lowerName}`;
 }
 
+/** When a call that was refused may come again. Infinity is null in JSON. */
+export const again = (ms: number | null): string =>
+  ms === null || !Number.isFinite(ms) ? "never enough" : `again in ${duration(ms)}`;
+
 export const clock = (ms: number): string =>
   new Date(ms).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 

@@ -4,7 +4,7 @@ import type { ToolRow } from "../../src/admin/live/counts.ts";
 import type { ExplanationData } from "../../src/explained.ts";
 import type { Api } from "./api.ts";
 import { Dialog } from "./dialog.tsx";
-import { clientName, count, duration } from "./format.ts";
+import { again, clientName, count } from "./format.ts";
 import { Scroll } from "./scroll.tsx";
 
 interface WhatIfProps {
@@ -138,12 +138,13 @@ function argumentsIn(text: string): object {
 }
 
 function Said({ said }: { said: ExplanationData }) {
-  const { allowed, blockedUntil, tier, limits } = said;
+  const { blockedUntil, tier, limits, text } = said;
+  const [tone, verdict] = verdictOf(said);
   if (limits.length === 0) return <p>It falls under no limit: it always passes.</p>;
   return (
     <>
       <p>
-        <span class={`tag ${allowed ? "passed" : "refused"}`}>{allowed ? "would pass" : "would be refused"}</span>
+        <span class={`tag ${tone}`}>{verdict}</span>
         {tier !== undefined && <span class="tag">{tier}</span>}
         {blockedUntil !== undefined &&
           ` An operator blocks this client until ${new Date(blockedUntil).toLocaleString()}.`}
@@ -181,7 +182,7 @@ function Said({ said }: { said: ExplanationData }) {
                     <span class="passed-text">yes</span>
                   ) : (
                     <span class={mode === "shadow" ? "shadow-text" : "refused-text"}>
-                      no, again in {duration(decision.retryAfterMs)}
+                      no, {again(decision.retryAfterMs)}
                     </span>
                   )}
                 </td>
@@ -193,6 +194,17 @@ function Said({ said }: { said: ExplanationData }) {
           </tbody>
         </table>
       </Scroll>
+      {text !== undefined && (
+        <figure>
+          <figcaption>What the model would see</figcaption>
+          <blockquote>{text}</blockquote>
+        </figure>
+      )}
     </>
   );
+}
+
+function verdictOf({ allowed, waits = false }: ExplanationData): readonly [tone: string, verdict: string] {
+  if (allowed) return ["passed", "would pass"];
+  return waits ? ["waited", "would stand in line"] : ["refused", "would be refused"];
 }

@@ -1,5 +1,5 @@
 import type { DecisionData } from "../../src/admin/live/decision-data.ts";
-import { clientName, count, duration } from "./format.ts";
+import { again, clientName, count, duration } from "./format.ts";
 
 type QuotaData = DecisionData["decisions"][number];
 
@@ -43,7 +43,7 @@ export function Why({ decision }: { decision: DecisionData }) {
                     <span class="passed-text">yes</span>
                   ) : (
                     <span class={mode === "shadow" ? "shadow-text" : "refused-text"}>
-                      no, again in {duration(one.retryAfterMs)}
+                      no, {again(one.retryAfterMs)}
                     </span>
                   )}
                   <span class="hint">, new in {duration(one.resetAfterMs)}</span>

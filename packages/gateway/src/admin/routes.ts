@@ -96,7 +96,9 @@ export function routesOf(options: RouteOptions): Readonly<Record<string, Route>>
     "GET /api/v1/policies": { answer: () => [200, { version: policies.version, config: policies.config }] },
     "POST /api/v1/decisions": {
       async answer({ call, ...origin }) {
-        return [200, explanationData(await policies.current.explain(requestOf(call), originOf(origin)))];
+        const request = requestOf(call);
+        const { current } = policies;
+        return [200, explanationData(current, request, await current.explain(request, originOf(origin)))];
       },
     },
     "POST /api/v1/reset": {

@@ -15,8 +15,10 @@ export interface CallOptions extends CommonOptions {
 export function explain(options: CallOptions): Promise<number> {
   return withGateway(options, async ({ policies }) => {
     const request = parseCall(options.call);
-    const explanation = await policies.current.explain(request, originOf(options));
-    print(options.json ? JSON.stringify(explanationData(explanation)) : explanationText(request, explanation));
+    const { current } = policies;
+    const explanation = await current.explain(request, originOf(options));
+    const about = [current, request, explanation] as const;
+    print(options.json ? JSON.stringify(explanationData(...about)) : explanationText(...about));
   });
 }
 

@@ -120,4 +120,29 @@ describe("the program", () => {
       limits: [{ subject: "requests" }, { subject: 'the tool "echo"' }],
     });
   });
+
+  it("explains what would become of a call, to the words that the model would be told", async () => {
+    const cwd = mkdtempSync(join(tmpdir(), "sluice-explain-"));
+    const policies = `
+perClient: 100/min
+policies:
+  - { name: rows, match: { tool: query }, quota: 1000/h, cost: { argument: limit } }
+  - { name: trial, match: { tool: query }, quota: 10/h, mode: shadow }
+`;
+    writeFileSync(join(cwd, "sluice.yaml"), policies);
+    const explain = async (limit: number) => {
+      const query = JSON.stringify({ name: "query", arguments: { limit } });
+      return (await runMain(["explain", "--client", "key:ann", "--call", query], { cwd })).stdout.trimEnd().split("\n");
+    };
+    expect(await explain(5_000)).toEqual([
+      'tools/call of "query" by client key:ann would be refused:',
+      "  ok      perclient.per-minute: 100 per minute; takes 1, 100 left; key key:ann",
+      "  over    rows.per-hour: 1000 per hour; takes 5000, 1000 left, never enough; key key:ann",
+      "  ok      trial.per-hour (on trial): 10 per hour; takes 1, 9 left; key key:ann",
+      expect.stringMatching(/^The model would be told: Rate limit reached: the tool "query" may be used 1000 per hour/),
+    ]);
+    const passes = await explain(50);
+    expect(passes[0]).toContain("would pass");
+    expect(passes).toHaveLength(4);
+  });
 });

@@ -27,6 +27,10 @@ describe("a call that nobody makes", () => {
     await row(/^tools\.search 20 per minute 1 0 no, again in .*:crawler:/).waitFor();
     await row(/^search-on-trial on trial 8 per minute 1 0 no, again in/).waitFor();
     await row(/^perClient 300 per minute 1 280 yes/).waitFor();
+    const words = dialog.getByRole("figure", { name: "What the model would see" });
+    const [told] = await gateway.calls(1, "search", "crawler");
+    const withoutSeconds = (text: string | null | undefined) => text?.replace(/\d+ seconds/, "");
+    expect(withoutSeconds(await words.getByRole("blockquote").textContent())).toBe(withoutSeconds(told));
     await picture(page, "what-if");
     await dialog.getByRole("combobox", { name: "Tool", exact: true }).fill("write_note");
     await dialog.getByText("would be refused").waitFor({ state: "detached" });

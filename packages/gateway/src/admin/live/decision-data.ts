@@ -1,4 +1,5 @@
-import type { KnownLimit, McpGate, QuotaDecision, Refusal } from "sluice/mcp";
+import type { JsonRpcRequest, KnownLimit, QuotaDecision, Refusal } from "sluice/mcp";
+import { refusalWords } from "../../refusal-words.ts";
 import type { LoggedDecision } from "./decision-log.ts";
 
 /** Of what the keys of a limit are made, part by part. */
@@ -55,7 +56,7 @@ export function decisionData(logged: LoggedDecision, keyPartsOf: KeyPartsOf): De
     degraded,
     decisions: decisions.map((one) => quotaData(one, logged, keyPartsOf)),
     ...(refusal !== undefined && {
-      text: textOf(about, refusal, gate),
+      text: refusalWords(gate, requestOf(about), refusal),
       ...(refusal.loop !== undefined && { loop: refusal.loop }),
       ...(refusal.isBlock === true && { isBlock: true }),
       ...(refusal.ticket !== undefined && { isToComeAgain: true }),
@@ -87,9 +88,7 @@ function quotaData(
   };
 }
 
-/** What the model saw. Asked to come again, it saw nothing. */
-function textOf({ method, tool }: Pick<LoggedDecision, "method" | "tool">, refusal: Refusal, gate: McpGate): string {
-  const params = tool === undefined ? {} : { name: tool };
-  const { result, error } = gate.refuse({ jsonrpc: "2.0", id: 0, method, params }, refusal) as any;
-  return result?.content?.[0]?.text ?? error?.message ?? "";
-}
+/** What was asked, but for its arguments. */
+const requestOf = ({ method, tool }: Pick<LoggedDecision, "method" | "tool">): JsonRpcRequest => {
+  return { jsonrpc: "2.0", id: 0, method, params: tool === undefined ? {} : { name: tool } };
+};

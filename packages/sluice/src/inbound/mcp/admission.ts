@@ -51,6 +51,10 @@ export type Heard = Pick<Admission, "outcome" | "refusal">;
 /** Calls without limits. */
 export const free: Admission = { holdsPlaces: false, finish: nothing, abandon: nothing, undo: nothing };
 
+/** Every claim is made anew for each attempt: a place has a new name each time. */
+export const claimsOf = (list: readonly Applied[]): readonly RuleClaim[] =>
+  list.flatMap((one) => one.rules.flatMap((rule) => rule.claims(one.call, one)));
+
 /** Lines of calls that wait, shared by all gates over one store: a gate may live no longer than a request. */
 const linesOf = new WeakMap<Store, Map<string, PolicyLine>>();
 
@@ -71,10 +75,6 @@ export function admissionsOver(store: Store, usualWaitMs: number, watch?: Watch)
   const clock = store.clock ?? systemClock;
   const lines = linesOf.get(store) ?? new Map<string, PolicyLine>();
   linesOf.set(store, lines);
-
-  /** Every claim is made anew for each attempt: a place has a new name each time. */
-  const claimsOf = (list: readonly Applied[]): readonly RuleClaim[] =>
-    list.flatMap((one) => one.rules.flatMap((rule) => rule.claims(one.call, one)));
 
   function attempt(list: readonly Applied[]): Awaitable<Admission> {
     const blocked = blockedBy(list, clock);
@@ -209,6 +209,11 @@ export function admissionsOver(store: Store, usualWaitMs: number, watch?: Watch)
   return {
     /** Asks once, and never waits. */
     attempt,
+    /** Whether calls that are refused so stand in line first. */
+    waits(list: readonly Applied[], refusal: Refusal): boolean {
+      const maxWaitMs = maxWaitOf(list);
+      return maxWaitMs > 0 && mayWait(list, maxWaitMs, refusal);
+    },
     /** At once where the store answers at once, unless the calls have to wait. */
     admit(list: readonly Applied[], signal?: AbortSignal): Awaitable<Admission> {
       const maxWaitMs = maxWaitOf(list);
@@ -246,7 +251,7 @@ function outcomeOf(claims: readonly RuleClaim[], decisions: readonly Decision[])
   };
 }
 
-function refusalOf(claims: readonly RuleClaim[], decisions: readonly Decision[]): Refusal {
+export function refusalOf(claims: readonly RuleClaim[], decisions: readonly Decision[]): Refusal {
   const decision = bindingOf(decisions);
   const { rule, quota } = claims[decisions.indexOf(decision)]!;
   return refusalBy(rule, quota, decision);

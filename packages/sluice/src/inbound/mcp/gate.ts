@@ -23,7 +23,7 @@ import { rulesOf } from "./limits.ts";
 import { loopGuarded } from "./loop-guard.ts";
 import { errorCodeOf, type McpRateLimitOptions } from "./options.ts";
 import { resultsOf } from "./results.ts";
-import { withShadow } from "./shadow.ts";
+import { inMode, ruleByRule, withShadow } from "./shadow.ts";
 import type { JsonRpcRequest } from "./types.ts";
 import { watchOf } from "./waiting.ts";
 import { withWaitingRounds } from "./waiting-rounds.ts";
@@ -160,7 +160,10 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
       });
     },
 
-    explain: (request, origin) => chain(applied([callOf(request, origin)]), ([one]) => explain(store, one)),
+    explain: (request, origin) =>
+      chain(applied([callOf(request, origin)]), ([one]) =>
+        explain({ store, areTriedTogether: options.mode === "shadow", waits: admissions.waits }, one),
+      ),
 
     forget: (request, origin) => chain(applied([callOf(request, origin)]), ([one]) => forget(store, one)),
 
@@ -195,28 +198,6 @@ export function createMcpGate(options: McpRateLimitOptions): McpGate {
   const whole = loops === false ? inRounds : loopGuarded(inRounds, { loops, client, clock, announce, watch });
   const onCall = options.onCall && isolated("onCall", options.onCall);
   return onCall === undefined ? whole : followed(whole, { onCall, client, tierOf, clock });
-}
-
-/** The calls that rules of this mode apply to. */
-function inMode(list: readonly Applied[], mode: Rule["mode"]): readonly Applied[] {
-  return list.flatMap((one) => {
-    const rules = one.rules.filter((rule) => rule.mode === mode);
-    return rules.length === 0 ? [] : [{ ...one, rules }];
-  });
-}
-
-/** The same calls and rules, one list for each rule. */
-function ruleByRule(list: readonly Applied[]): readonly (readonly Applied[])[] {
-  const byRule = new Map<Rule, Applied[]>();
-  for (const one of list) {
-    for (const rule of one.rules) {
-      const alone = { ...one, rules: [rule] };
-      const known = byRule.get(rule);
-      if (known === undefined) byRule.set(rule, [alone]);
-      else known.push(alone);
-    }
-  }
-  return [...byRule.values()];
 }
 
 /** What could not be decided is not let through: the answer says that the limiter failed, not that there is a limit. */
