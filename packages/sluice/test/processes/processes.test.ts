@@ -127,10 +127,14 @@ describe(`eight processes, killed and stopped (seed ${seed})`, () => {
 });
 
 it("finds a store out that reads, thinks and writes", SLOW, async () => {
-  const { folder, logs } = newFolders();
-  const store = `careless=${folder}/limits.db`;
   const random = seeded(seed);
-  const { calls } = await hammer({ task: "rates", store, folder: logs, random, load: EXACT, rounds: 5, calmMs: 1_000 });
   const { bounds } = subjects(EXACT, 1).sliding!;
-  expect(violations(admissionsIn(ofKey(calls, "sliding/hot")), bounds)).not.toEqual([]);
+  // Where the machine is busy, each process may have it for itself for as long as it thinks.
+  for (let found: readonly string[] = []; found.length === 0; ) {
+    const { folder, logs } = newFolders();
+    const store = `careless=${folder}/limits.db`;
+    const options = { task: "rates", store, folder: logs, random, load: EXACT, rounds: 5, calmMs: 1_000 } as const;
+    const { calls } = await hammer(options);
+    found = violations(admissionsIn(ofKey(calls, "sliding/hot")), bounds);
+  }
 });

@@ -43,7 +43,7 @@ function carelessStore(path: string): Store {
         const row = select.get(name) as { state: string } | undefined;
         return row && (JSON.parse(row.state) as State);
       });
-      await new Promise((resolve) => setImmediate(resolve));
+      await new Promise((resolve) => setTimeout(resolve, 2));
       const now = Date.now() * 1000;
       const steps = decide(demands, states, { elapsed: now, wall: now }, options);
       if (options?.mode !== Mode.peek) {

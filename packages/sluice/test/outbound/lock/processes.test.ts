@@ -92,10 +92,13 @@ function insides(lines: readonly string[]): Inside[] {
   return [...byToken.values()];
 }
 
-/** Four processes with two lines each, some of which are killed with `kill -9` and replaced. */
-async function hammer(kind: string, kills: number) {
-  // A process that gets no turn for so long would lose the lock, and be right in that.
-  const { start } = await setUp(kind, 2_000);
+/**
+ * Four processes with two lines each, some of which are killed with `kill -9` and replaced.
+ *
+ * @param leaseMs a process that gets no turn for so long would lose the lock, and be right in that
+ */
+async function hammer(kind: string, { kills = 0, leaseMs = 2_000, lastsMs = 300 }) {
+  const { start } = await setUp(kind, leaseMs);
   const workers = Array.from({ length: 4 }, () => start("hammer"));
   const all = [...workers];
   await Promise.all(workers.map((worker) => worker.next()));
@@ -108,7 +111,7 @@ async function hammer(kind: string, kills: number) {
     all.push(next);
     await Promise.all(workers.map((worker) => worker.next()));
   }
-  await pause(300);
+  await pause(lastsMs);
   await Promise.all(workers.map(({ child }) => killed(child)));
   return all.flatMap(({ lines }) => insides(lines)).sort((a, b) => (a.from < b.from ? -1 : 1));
 }
@@ -118,7 +121,7 @@ const overlaps = (all: readonly Inside[]) =>
 
 describe.each(["SQLite", "Redis"])("a lock over %s", (kind) => {
   it("lets one of four processes in at a time, with growing tokens, while holders are killed", SLOW, async () => {
-    const all = await hammer(kind, 4);
+    const all = await hammer(kind, { kills: 4 });
     expect(all.length).toBeGreaterThan(20);
     expect(overlaps(all)).toEqual([]);
   });
@@ -167,5 +170,6 @@ it("a lock over Redis is lost when Redis forgets it, and later tokens are greate
 });
 
 it("finds out a store that reads, thinks and writes", SLOW, async () => {
-  expect(overlaps(await hammer("careless", 0))).not.toEqual([]);
+  // Where the machine is busy, each process may have it for itself for as long as it thinks.
+  while (overlaps(await hammer("careless", { leaseMs: 300, lastsMs: 2_000 })).length === 0);
 });
