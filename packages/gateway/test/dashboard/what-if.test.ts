@@ -1,6 +1,6 @@
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
-import { picture } from "./browser.ts";
+import { PHONE, picture } from "./browser.ts";
 import { livePages, panel } from "./pages.ts";
 import { POLICIES } from "./scene.ts";
 
@@ -42,6 +42,18 @@ describe("a call that nobody makes", () => {
     await dialog.getByRole("button", { name: "Close" }).click();
     await dialog.waitFor({ state: "detached" });
     expect(wrongs).toEqual([]);
+  });
+
+  it("has its answer in the dialog on a phone: what is too wide scrolls", async () => {
+    const { page, gateway } = await open(POLICIES, { size: PHONE });
+    await gateway.calls(21, "search", "crawler");
+    await panel(page, "Clients").getByText("crawler").waitFor();
+    const { dialog, again } = await ask(page);
+    await again();
+    await dialog.getByText("would be refused").waitFor();
+    expect(await dialog.evaluate((one) => one.scrollWidth - one.clientWidth)).toBe(0);
+    expect(await dialog.getByRole("region").evaluate((one) => one.scrollWidth > one.clientWidth)).toBe(true);
+    await picture(page, "what-if-phone");
   });
 
   it("may come from an address, have arguments, and be no call of a tool", async () => {
