@@ -89,6 +89,18 @@ it("asks at once for a call that may start: of another tenant, or when the time 
   expect(started.at(-1)?.name).toBe("urgent");
 });
 
+it("asks at once for a call that waits for a place: one may come back at any time", async () => {
+  const { clock, processes, names } = scene({ concurrency: 1 });
+  const [a, b] = processes;
+  void b!.call("b1", {}, 100);
+  await clock.advance(10);
+  void a!.call("a1");
+  await clock.advance(85);
+  void a!.call("urgent", { priority: "high" });
+  await clock.advance(50);
+  expect(names()).toBe("b1 urgent a1");
+});
+
 it("says nothing of a call that left before it was said that it came", async () => {
   const { clock, calls, processes, model } = scene("1/s");
   calls(0, 3);
