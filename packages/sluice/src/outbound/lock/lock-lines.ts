@@ -20,9 +20,9 @@ export const MAX_WAITING = 1_000;
 
 /**
  * When to ask again for a lock that another process has: each time after half as long again as the time before. So
- * nobody learns later than by half of what he has waited that it is free, and a long wait costs few calls. At most
- * a second, because the holder may be done at any time; of those who wait in many processes one is next, and asks
- * more often. A part is random, so that processes do not ask in step.
+ * nobody learns later than by what he has waited that it is free, in the long run by half of that, and a long wait
+ * costs few calls. At most a second, because the holder may be done at any time; of those who wait in many processes
+ * one is next, and asks more often. A part is random, so that processes do not ask in step.
  */
 const FIRST_MS = 5;
 const GROWTH = 1.5;

@@ -163,7 +163,7 @@ describe("waiting", () => {
     expect(((await got) - before) / 1_000).toBeLessThanOrEqual(30_000);
   });
 
-  it("for another process asks less and less often, and hardly longer than half of what it waited in vain", async () => {
+  it("for another process asks less and less often, and no longer in vain than it waited", async () => {
     for (const heldMs of [20, 200, 2_000, 20_000]) {
       await withLock(store, `job-${heldMs}`, () => {});
       const holder = await hold(elsewhere, `job-${heldMs}`, { leaseMs: 3_600_000 });
@@ -173,7 +173,7 @@ describe("waiting", () => {
       await holder.end();
       const freeAt = clock.elapsed();
       await clock.advance(1_000);
-      expect((await got) - freeAt).toBeLessThanOrEqual(Math.max(6, Math.min(50, heldMs / 2)) * 1_000);
+      expect((await got) - freeAt).toBeLessThanOrEqual(Math.min(50, heldMs) * 1_000);
       // The one who is next asks every 37 to 50 ms, and says that it is next every 125 ms or so.
       expect(takes - asked).toBeLessThan(20 + heldMs / 25);
     }
