@@ -6,7 +6,6 @@ import { overrideOf } from "../override-text.ts";
 import type { UpstreamLoad } from "../proxy/http/watched-upstream.ts";
 import { candidateOf } from "./candidate.ts";
 import { ORDERS, type Order } from "./clients.ts";
-import type { Change, ReloadChange } from "./live/changes.ts";
 import type { Live } from "./live/live.ts";
 
 /** Hears of actions of operators, and of failures. */
@@ -22,8 +21,6 @@ export interface RouteOptions {
   readonly log: AdminLog;
   /** Reads the policy file; false: it is bad. Undefined: there is no file. */
   reload: (() => boolean) | undefined;
-  /** When it was read lately, oldest first. @default never */
-  reloads?(): readonly ReloadChange[];
   /** What is not ready yet, or any more; empty: all is. */
   problems(): Promise<readonly string[]>;
   /** Where it stands: what was said when it started, and what the servers behind say now. */
@@ -77,7 +74,7 @@ export interface Route {
 
 /** What can be asked of a gateway, by method and path. */
 export function routesOf(options: RouteOptions): Readonly<Record<string, Route>> {
-  const { policies, overrides, live, log, reload, reloads = () => [], problems, status, metrics } = options;
+  const { policies, overrides, live, log, reload, problems, status, metrics } = options;
   return {
     "GET /healthz": { isOpen: true, answer: () => [200, { status: "ok" }] },
     "GET /readyz": {
@@ -155,9 +152,7 @@ export function routesOf(options: RouteOptions): Readonly<Record<string, Route>>
         return [200, { now: Date.now(), stepMs: 1_000, points: live.counts.series(since) }];
       },
     },
-    "GET /api/v1/changes": {
-      answer: () => [200, { now: Date.now(), changes: [...reloads(), ...live.changes.list()].sort(byTime) }],
-    },
+    "GET /api/v1/changes": { answer: () => [200, { now: Date.now(), changes: live.changes.list() }] },
     "GET /api/v1/tools": { answer: () => [200, { now: Date.now(), tools: live.counts.tools() }] },
     "GET /api/v1/limits": {
       answer: () => [200, { now: Date.now(), limits: live.counts.limits(policies.current.limits) }],
@@ -181,8 +176,6 @@ export function routesOf(options: RouteOptions): Readonly<Record<string, Route>>
     "GET /api/v1/events": { stream: true, answer: () => [200, {}] },
   };
 }
-
-const byTime = (one: Change, other: Change): number => one.at - other.at;
 
 /** Those who ask most are enough to see what a limit would do. */
 const SHOWN_KEYS = 200;

@@ -37,6 +37,7 @@ export async function startAdmin(
   if (admin === undefined || metrics === undefined) return { close: () => {} };
   const happening = live(() => policies.current);
   gateway.listen(happening.saw);
+  reloader?.listen((ok) => happening.changes.add({ kind: "reload", ok, version: policies.version }));
   const allProblems = async () => [...(await storeProblems(gateway)), ...(await problems())];
   const [store = ""] = gateway.about.store.split(":", 1);
   metrics.observeGateway({ policies, reloader, store, startedAt: happening.startedAt, upstreams });
@@ -48,7 +49,6 @@ export async function startAdmin(
     log,
     token: process.env[TOKEN] || undefined,
     reload: reloader && (() => reloader.reload()),
-    reloads: () => reloader?.history.map((one) => ({ kind: "reload", ...one })) ?? [],
     problems: allProblems,
     status: async () => ({
       now: Date.now(),

@@ -15,29 +15,17 @@ export interface ReloadOptions {
   readonly env?: NodeJS.ProcessEnv;
 }
 
-/** That the file was read. */
-interface Reload {
-  /** In milliseconds since 1970. */
-  readonly at: number;
-  /** False: it was bad. */
-  readonly ok: boolean;
-  /** Of the policies that hold since then. */
-  readonly version: number;
-}
-
 export interface Reloader {
   /** Reads the file now. False: it is bad, and the last good one stays. */
   reload(): boolean;
-  /** When the file was read last, and whether it was good. */
-  readonly last: Reload | undefined;
-  /** The last hundred times, oldest first. */
-  readonly history: readonly Reload[];
+  /** When the file was read last (in milliseconds since 1970), and whether it was good. */
+  readonly last: { readonly at: number; readonly ok: boolean } | undefined;
   /** How often it was read anew, and how often it was bad; and when it was good last, if it was. */
   readonly count: { readonly good: number; readonly bad: number; readonly goodAt: number | undefined };
+  /** Is told each time whether it was good. */
+  listen(hear: (ok: boolean) => void): void;
   close(): Promise<void>;
 }
-
-const MOST_KEPT = 100;
 
 /** Reads the policy file anew when it changes, and on SIGHUP. Editors write in several steps: it waits until they are done. */
 export function reloadOnChange({
@@ -50,7 +38,8 @@ export function reloadOnChange({
 }: ReloadOptions): Reloader {
   const { store: storeAtStart = "memory" } = policies.config;
 
-  const history: Reload[] = [];
+  const listeners: ((ok: boolean) => void)[] = [];
+  let last: Reloader["last"];
   const count: { -readonly [K in keyof Reloader["count"]]: Reloader["count"][K] } = {
     good: 0,
     bad: 0,
@@ -59,13 +48,12 @@ export function reloadOnChange({
 
   function reload(): boolean {
     const ok = readAnew();
-    const at = Date.now();
-    history.push({ at, ok, version: policies.version });
-    if (history.length > MOST_KEPT) history.shift();
+    last = { at: Date.now(), ok };
     if (ok) {
       count.good++;
-      count.goodAt = at;
+      count.goodAt = last.at;
     } else count.bad++;
+    for (const hear of listeners) hear(ok);
     return ok;
   }
 
@@ -98,10 +86,10 @@ export function reloadOnChange({
   return {
     reload,
     count,
-    history,
     get last() {
-      return history.at(-1);
+      return last;
     },
+    listen: (hear) => void listeners.push(hear),
     async close() {
       process.off("SIGHUP", hungUp);
       await watcher.close();

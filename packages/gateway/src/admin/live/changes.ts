@@ -7,7 +7,7 @@ interface At {
 }
 
 /** The policy file was read. */
-export interface ReloadChange extends At {
+interface ReloadChange extends At {
   readonly kind: "reload";
   /** False: it was bad, and the last good one stays. */
   readonly ok: boolean;
@@ -40,7 +40,7 @@ interface ResetChange extends At {
 
 type Untimed<T> = T extends At ? Omit<T, "at"> : never;
 
-/** What operators did, as far back as the live page shows calls. */
+/** What operators and the policy file did, as far back as the live page shows calls. */
 export interface Changes {
   add(change: Untimed<Change>): void;
   /** Oldest first. */

@@ -14,7 +14,7 @@ export interface Live {
   readonly counts: Counts;
   readonly log: DecisionLog;
   readonly histories: Histories;
-  /** What operators did. */
+  /** What operators and the policy file did. */
   readonly changes: Changes;
   saw(event: McpDecisionEvent): void;
 }
