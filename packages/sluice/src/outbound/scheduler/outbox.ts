@@ -1,13 +1,13 @@
 import type { Charge, Correction, Holder, Note, QueueRequest, Ticket } from "../../limiter/shared-queue.ts";
 
 /** A ticket that is to enter: where it stands, on the clock's elapsed time. */
-export interface Standing extends Omit<Ticket, "offset"> {
+export interface EnteringTicket extends Omit<Ticket, "offset"> {
   readonly order: number;
 }
 
 /** What is to be said to a shared queue: gathered, sent at once, and said again if nobody heard. */
 export class Outbox {
-  readonly #enter = new Map<number, Standing>();
+  readonly #enter = new Map<number, EnteringTicket>();
   readonly #leave = new Set<number>();
   readonly #ended: Holder[] = [];
   readonly #unused: Charge[] = [];
@@ -16,7 +16,7 @@ export class Outbox {
   #cutFor = Infinity;
   #note: Note | undefined;
 
-  enter(ticket: Standing): void {
+  enter(ticket: EnteringTicket): void {
     this.#enter.set(ticket.id, ticket);
   }
 

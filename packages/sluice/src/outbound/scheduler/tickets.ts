@@ -1,5 +1,5 @@
 import { leaseName } from "../../limiter/concurrency-limiter.ts";
-import type { Standing } from "./outbox.ts";
+import type { EnteringTicket } from "./outbox.ts";
 import type { QueuedCall } from "./queued-call.ts";
 import { Recent } from "./recent.ts";
 
@@ -35,7 +35,7 @@ export class Tickets {
   }
 
   /** A call stands in the queue from now on, where it would stand if it had done so when it came. */
-  stand(call: QueuedCall): Standing {
+  stand(call: QueuedCall): EnteringTicket {
     call.ticket = leaseName();
     call.isWaiting = true;
     this.#calls.set(call.ticket, call);
