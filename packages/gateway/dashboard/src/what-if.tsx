@@ -4,7 +4,8 @@ import type { ToolRow } from "../../src/admin/live/counts.ts";
 import type { ExplanationData } from "../../src/explained.ts";
 import type { Api } from "./api.ts";
 import { Dialog } from "./dialog.tsx";
-import { again, clientName, count } from "./format.ts";
+import { clientName, count } from "./format.ts";
+import { Says } from "./says.tsx";
 import { Scroll } from "./scroll.tsx";
 
 interface WhatIfProps {
@@ -178,13 +179,7 @@ function Said({ said }: { said: ExplanationData }) {
                 <td class="number">{count(cost)}</td>
                 <td class="number">{count(decision.remaining)}</td>
                 <td>
-                  {decision.allowed ? (
-                    <span class="passed-text">yes</span>
-                  ) : (
-                    <span class={mode === "shadow" ? "shadow-text" : "refused-text"}>
-                      no, {again(decision.retryAfterMs)}
-                    </span>
-                  )}
+                  <Says mode={mode} decision={decision} />
                 </td>
                 <td>
                   <code class="key">{key}</code>

@@ -1,5 +1,6 @@
 import type { DecisionData } from "../../src/admin/live/decision-data.ts";
-import { again, clientName, count, duration } from "./format.ts";
+import { clientName, count, duration } from "./format.ts";
+import { Says } from "./says.tsx";
 
 type QuotaData = DecisionData["decisions"][number];
 
@@ -39,13 +40,7 @@ export function Why({ decision }: { decision: DecisionData }) {
                 <td class="number">{count(one.before)}</td>
                 <td class="number">{count(one.remaining)}</td>
                 <td>
-                  {one.allowed ? (
-                    <span class="passed-text">yes</span>
-                  ) : (
-                    <span class={mode === "shadow" ? "shadow-text" : "refused-text"}>
-                      no, {again(one.retryAfterMs)}
-                    </span>
-                  )}
+                  <Says mode={mode} decision={one} />
                   <span class="hint">, new in {duration(one.resetAfterMs)}</span>
                 </td>
                 <td>
