@@ -130,13 +130,14 @@ export function timelineChart(place: HTMLElement, { zoomed, pointed }: ChartList
 function drawChanges(plot: uPlot, changes: readonly Change[]): void {
   const { ctx, bbox } = plot;
   const { min = 0, max = 0 } = plot.scales.x!;
+  const inSight = changes.filter(({ at }) => at / 1000 >= min! && at / 1000 <= max!);
+  if (inSight.length === 0) return;
+  // To look colors up takes longer than all the rest.
+  const [usual, bad] = [color("--text"), color("--refused-text")];
   ctx.save();
-  for (const change of changes) {
-    const at = change.at / 1000;
-    if (at < min! || at > max!) continue;
-    const x = Math.round(plot.valToPos(at, "x", true));
-    const isBad = change.kind === "reload" && !change.ok;
-    ctx.strokeStyle = ctx.fillStyle = color(isBad ? "--refused-text" : "--text");
+  for (const change of inSight) {
+    const x = Math.round(plot.valToPos(change.at / 1000, "x", true));
+    ctx.strokeStyle = ctx.fillStyle = change.kind === "reload" && !change.ok ? bad : usual;
     ctx.lineWidth = devicePixelRatio;
     ctx.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio]);
     ctx.beginPath();
